@@ -1,0 +1,291 @@
+"""Artefacts: folders that are written aside, verified, renamed, and know their parents.
+
+An artefact is a folder with a ``manifest.json`` that names its kind and format
+version, the config and spec it was made with, the sha256 of each file, and the
+hashes of the artefacts it was made from. It appears by one rename, so it is
+either whole or not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import logo_tf
+from logo_tf.errors import LogoError
+from logo_tf.specs import ScenarioSpec
+
+MANIFEST = "manifest.json"
+FORMAT_VERSION = 1
+_PARTIAL = ".partial"
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What an artefact says of itself.
+
+    Attributes:
+      kind: what it is: ``dataset``, ``world_model``, ``policy``, ``evaluation``,
+        ``export`` or ``run``.
+      spec: the scenario spec, as a dict.
+      config: the config that made it, as a dict.
+      parents: role -> hash of each artefact it was made from.
+      provenance: where it came from (environment, importer, source hash).
+      figures: the numbers worth showing.
+      files: relative path -> sha256 of its content.
+      format_version: of the folder's layout.
+      logo_tf: the version of this package that wrote it.
+    """
+
+    kind: str
+    spec: dict[str, Any]
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    parents: dict[str, str] = dataclasses.field(default_factory=dict)
+    provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
+    figures: dict[str, Any] = dataclasses.field(default_factory=dict)
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+    logo_tf: str = logo_tf.__version__
+
+    @property
+    def hash(self) -> str:
+        """sha256 of the manifest, and so of every file it lists."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    @property
+    def scenario(self) -> ScenarioSpec:
+        """The scenario spec."""
+        return ScenarioSpec.from_dict(self.spec)
+
+    def to_json(self) -> str:
+        """The canonical text: sorted keys, so that equal manifests are equal text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True) + "\n"
+
+
+def load_manifest(path: str | Path, kind: str | None = None) -> Manifest:
+    """Read an artefact's manifest.
+
+    Args:
+      path: the artefact's folder.
+      kind: the kind it must be, if only one will do.
+
+    Raises:
+      LogoError: no such folder, no manifest, not readable, of another format
+        version, or of another kind.
+    """
+    path = Path(path)
+    file = path / MANIFEST
+    if not path.exists():
+        raise LogoError(f"{path}: no such folder")
+    if not file.is_file():
+        raise LogoError(f"{path}: not a logo_tf artefact (it has no {MANIFEST})")
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        version = data["format_version"]
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise LogoError(f"{file}: not a readable manifest: {error}") from None
+    if version != FORMAT_VERSION:
+        raise LogoError(
+            f"{path}: format version {version}, this logo_tf reads version {FORMAT_VERSION}; "
+            f"use the logo_tf that wrote it ({data.get('logo_tf')}) or make it again elsewhere"
+        )
+    try:
+        manifest = Manifest(**data)
+    except TypeError as error:
+        raise LogoError(f"{file}: not a readable manifest: {error}") from None
+    if kind is not None and manifest.kind != kind:
+        raise LogoError(f"{path}: is a {manifest.kind} artefact, expected a {kind}")
+    return manifest
+
+
+def verify(path: str | Path, kind: str | None = None) -> Manifest:
+    """Read the manifest and check every file against its sha256.
+
+    Raises:
+      LogoError: as ``load_manifest``, or a file is missing or was changed.
+    """
+    path = Path(path)
+    manifest = load_manifest(path, kind)
+    for name, digest in manifest.files.items():
+        if not (path / name).is_file():
+            raise LogoError(f"{path / name}: missing, though {MANIFEST} lists it; make it again")
+        if sha256(path / name) != digest:
+            raise LogoError(
+                f"{path / name}: content differs from the sha256 in {MANIFEST}; make it again"
+            )
+    return manifest
+
+
+def sha256(file: str | Path) -> str:
+    """Hex sha256 of a file's content."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def partial(path: str | Path) -> Path:
+    """Where an artefact grows before its rename; long stages keep checkpoints there."""
+    path = Path(path)
+    return path.with_name(path.name + _PARTIAL)
+
+
+@contextlib.contextmanager
+def writing(path: str | Path, resume: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """Open the folder aside in which an artefact is made; ``publish`` ends it.
+
+    A one-shot stage starts in an empty folder, which is removed when it fails. A
+    resumable stage passes ``resume``, what makes its work reusable (config, seed,
+    parents): a folder left by an interrupted call with the same value is continued,
+    and one that fails is kept for the next call.
+
+    Args:
+      path: where the artefact will stand.
+      resume: the fingerprint of a resumable stage, a dict that JSON can hold.
+
+    Yields:
+      The folder aside.
+
+    Raises:
+      LogoError: the artefact exists, another process is writing it, interrupted
+        work of other settings lies there, or the disk refuses (full, read-only).
+    """
+    path = Path(path)
+    aside = partial(path)
+    if path.exists():
+        raise LogoError(f"{path}: already exists; choose another folder or remove it first")
+    with guarded(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_name(path.name + ".lock"), f"{path}: another process is writing it"):
+            _prepare(aside, resume)
+            try:
+                yield aside
+            except BaseException:
+                if resume is None:
+                    shutil.rmtree(aside, ignore_errors=True)
+                raise
+
+
+def _prepare(aside: Path, resume: Mapping[str, Any] | None) -> None:
+    note = aside / "resume.json"
+    if resume is None:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        return
+    text = json.dumps(resume, sort_keys=True, indent=1)
+    if note.is_file():
+        if note.read_text(encoding="utf-8") != text:
+            raise LogoError(
+                f"{aside}: holds interrupted work of other settings; "
+                "remove it to start over, or choose another folder"
+            )
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    write_text(note, text)
+
+
+def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ()) -> Manifest:
+    """Complete the folder aside and rename it into place.
+
+    Args:
+      path: where the artefact will stand; ``writing(path)`` is open.
+      manifest: all but ``files``, which is filled in here.
+      scratch: names inside the folder that were only needed to resume.
+
+    Returns:
+      The manifest as written.
+    """
+    path = Path(path)
+    aside = partial(path)
+    for name in ("resume.json", *scratch):
+        target = aside / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+    names = sorted(f.relative_to(aside).as_posix() for f in aside.rglob("*") if f.is_file())
+    names = [name for name in names if name != MANIFEST]
+    for name in names:
+        _sync(aside / name)
+    manifest = dataclasses.replace(manifest, files={n: sha256(aside / n) for n in names})
+    write_text(aside / MANIFEST, manifest.to_json())
+    aside.rename(path)
+    _sync(path.parent)
+    return manifest
+
+
+def write_text(file: str | Path, text: str) -> None:
+    """Write a text file whole or not at all: aside, synced, renamed."""
+    file = Path(file)
+    aside = file.with_name(file.name + _PARTIAL)
+    with guarded(file):
+        try:
+            with open(aside, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            aside.replace(file)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def guarded(path: str | Path) -> Iterator[None]:
+    """Turn the disk's own refusals into one line that names the path.
+
+    Raises:
+      LogoError: no space left, over quota, read-only or not permitted.
+    """
+    remedies = {
+        errno.ENOSPC: "the disk is full; free some space and run the same command again",
+        errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+        errno.EROFS: "the file system is read-only; choose another folder",
+        errno.EACCES: "permission denied; choose another folder",
+        errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
+    }
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in remedies:
+            raise
+        raise LogoError(f"{path}: cannot write: {remedies[error.errno]}") from None
+
+
+@contextlib.contextmanager
+def locked(file: str | Path, busy: str) -> Iterator[None]:
+    """Hold an exclusive lock that the system frees when the process dies.
+
+    Raises:
+      LogoError: another process holds it; the message begins with ``busy``.
+    """
+    file = Path(file)
+    with open(file, "w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A holder that ended between our open and our lock took the name away.
+            held = os.fstat(stream.fileno()).st_nlink > 0
+        except BlockingIOError:
+            held = False
+        if not held:
+            raise LogoError(f"{busy}; wait for it, or choose another folder")
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

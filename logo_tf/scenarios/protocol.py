@@ -1,0 +1,69 @@
+"""What a scenario and a team policy promise each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from logo_tf.specs import ScenarioSpec
+
+
+class Frame(NamedTuple):
+    """What one reset or step shows.
+
+    observations: (N, O) float32, padded with zeros; state: (S,) float32;
+    legal_actions: (N, L) bool; agent_mask: (N,) bool, alive; reward: the team's
+    reward for the step that led here (0 after a reset); terminated: the scenario
+    ended; truncated: the time limit cut it.
+    """
+
+    observations: np.ndarray
+    state: np.ndarray
+    legal_actions: np.ndarray
+    agent_mask: np.ndarray
+    reward: float
+    terminated: bool
+    truncated: bool
+
+
+class Scenario(Protocol):
+    """A real environment of N cooperating agents."""
+
+    @property
+    def spec(self) -> ScenarioSpec:
+        """The scenario's spec."""
+
+    def reset(self, seed: int | None = None) -> Frame:
+        """Begin an episode; the same seed begins the same episode."""
+
+    def step(self, actions: np.ndarray) -> Frame:
+        """Apply a joint action, (N,) int32 or (N, A) float32 within the bounds."""
+
+    def render(self) -> np.ndarray:
+        """Return the current picture, (height, width, 3) uint8.
+
+        Raises:
+          LogoError: this machine cannot render; the message says why.
+        """
+
+    def close(self) -> None:
+        """Free the environment."""
+
+
+class TeamPolicy(Protocol):
+    """A joint policy over a batch of teams, decentralised or not."""
+
+    def act(
+        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Choose joint actions.
+
+        Args:
+          observations: (B, N, O) float32.
+          legal_actions: (B, N, L) bool.
+          rng: the only source of randomness a stochastic policy may use.
+
+        Returns:
+          (B, N) int32 or (B, N, A) float32 within the bounds.
+        """

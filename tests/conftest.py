@@ -1,0 +1,122 @@
+"""What several test files share: toy specs, toy episodes, the real StarCraft II file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import logo_tf  # noqa: F401 (first, so that TF-Agents finds tf_keras)
+from logo_tf.episodes import Episode
+from logo_tf.specs import ScenarioSpec
+
+SC2_FILE = Path(__file__).parents[2] / "shared/data/smac_3m_medium_odis/part_0.h5"
+
+
+@pytest.fixture(scope="session")
+def sc2_file() -> Path:
+    """The real SMAC 3m file, which lies beside the checkout and is not redistributed."""
+    if not SC2_FILE.is_file():
+        pytest.skip("the StarCraft II file (SMAC 3m, medium, ODIS) is not beside this checkout")
+    return SC2_FILE
+
+
+@pytest.fixture(scope="session")
+def continuous_spec() -> ScenarioSpec:
+    """Two unequal agents: observations of 4 and 3, actions of 2 and 1, a state of 5."""
+    return ScenarioSpec(
+        name="toy/continuous",
+        environment="toy 1",
+        agents=("a", "b"),
+        observation_dims=(4, 3),
+        state_dim=5,
+        action_kind="continuous",
+        action_dims=(2, 1),
+        action_low=((-1.0, -1.0), (-1.0, 0.0)),
+        action_high=((1.0, 1.0), (1.0, 0.0)),
+        episode_limit=12,
+    )
+
+
+@pytest.fixture(scope="session")
+def discrete_spec() -> ScenarioSpec:
+    """Three agents with four actions (0 is the no-op of the dead) and a state of 6."""
+    return ScenarioSpec(
+        name="toy/discrete",
+        environment="toy 1",
+        agents=("a", "b", "c"),
+        observation_dims=(4, 4, 4),
+        state_dim=6,
+        action_kind="discrete",
+        action_dims=(4, 4, 4),
+        episode_limit=10,
+        noop_action=0,
+        win_reward=10.0,
+    )
+
+
+def toy_episode(spec: ScenarioSpec, rng: np.random.Generator, length: int) -> Episode:
+    """One valid episode of a smooth toy world: actions push the state, agents see parts of it."""
+    n, o, a, s = spec.num_agents, spec.observation_dim, spec.action_dim, spec.state_dim
+    view = np.random.default_rng(7).normal(size=(n, s, o)) / np.sqrt(s)
+    push = np.random.default_rng(8).normal(size=(n * a, s)) / np.sqrt(n * a)
+    alive = np.ones((length + 1, n), bool)
+    legal = np.ones((length + 1, n, spec.legal_dim), bool)
+    if spec.discrete:
+        alive[length // 2 + 1 :, -1] = False
+        legal = rng.random((length + 1, n, a)) < 0.7
+        legal[..., 0] = False
+        legal[..., 1] = True
+        legal[~alive] = np.arange(a) == 0
+    states, actions, rewards = [rng.normal(size=s)], [], []
+    for t in range(length):
+        if spec.discrete:
+            action = np.array([rng.choice(np.flatnonzero(legal[t, i])) for i in range(n)], np.int32)
+            encoded = np.eye(a)[action]
+        else:
+            encoded = action = (rng.uniform(-1, 1, (n, a)) * spec.action_mask).astype(np.float32)
+        states.append(0.9 * states[-1] + 0.3 * encoded.reshape(-1) @ push)
+        rewards.append(float(states[-1][0]))
+        actions.append(action)
+    state = np.asarray(states, np.float32)
+    observations = np.einsum("ts,nso->tno", state, view) * spec.observation_mask
+    return Episode(
+        observations=(observations * alive[..., None]).astype(np.float32),
+        state=state,
+        actions=np.asarray(actions, spec.action_dtype),
+        rewards=np.asarray(rewards, np.float32),
+        legal_actions=legal,
+        agent_mask=alive,
+        terminated=bool(rng.random() < 0.5),
+    )
+
+
+@pytest.fixture(scope="session")
+def make_episodes() -> Callable[..., list[Episode]]:
+    """``make_episodes(spec, n, seed=0, length=8)``: valid toy episodes."""
+
+    def make(spec: ScenarioSpec, n: int, seed: int = 0, length: int = 8) -> list[Episode]:
+        rng = np.random.default_rng(seed)
+        return [toy_episode(spec, rng, length) for _ in range(n)]
+
+    return make
+
+
+@pytest.fixture
+def tiny_dataset(
+    tmp_path: Path,
+    continuous_spec: ScenarioSpec,
+    discrete_spec: ScenarioSpec,
+    make_episodes: Callable[..., list[Episode]],
+) -> Callable[..., object]:
+    """``tiny_dataset("continuous", episodes=20)``: a dataset of toy episodes on disk."""
+    from logo_tf.data.store import write_dataset
+
+    def build(kind: str, episodes: int = 20, length: int = 8) -> object:
+        spec = continuous_spec if kind == "continuous" else discrete_spec
+        made = make_episodes(spec, episodes, length=length)
+        return write_dataset(tmp_path / f"{kind}-data", spec, made, config={}, provenance={})
+
+    return build

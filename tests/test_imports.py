@@ -1,0 +1,88 @@
+"""The house's own rules: imports go one way, and TF-Agents stays in its room."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "logo_tf"
+GROUND = {"errors", "specs", "shapes", "episodes", "config", "artifacts", "metrics", "seeds"}
+FLOORS = [
+    "scenarios",
+    "data",
+    "world_model",
+    "imagination",
+    "agents",
+    "evaluation",
+    "export",
+    "experiments",
+    "cli",
+]
+LEGACY = {"tf_agents", "tf_keras"}
+
+
+def imported(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(module):
+    return -1 if module in GROUND or module not in FLOORS else FLOORS.index(module)
+
+
+def files():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_every_folder_has_a_floor():
+    folders = {p.name for p in PACKAGE.iterdir() if (p / "__init__.py").exists()}
+    assert folders <= set(FLOORS)
+
+
+def test_imports_go_one_way():
+    wrong = []
+    for file in files():
+        here = file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        if here in ("__init__", "__main__"):
+            continue
+        for name in imported(file):
+            parts = name.split(".")
+            if parts[0] == "logo_tf" and len(parts) > 1 and floor(parts[1]) > floor(here):
+                wrong.append(f"{file.relative_to(PACKAGE)} imports {name}")
+    assert wrong == []
+
+
+def test_tf_agents_and_legacy_keras_stay_in_agents():
+    wrong = [
+        f"{file.relative_to(PACKAGE)} imports {name}"
+        for file in files()
+        if file.relative_to(PACKAGE).parts[0] != "agents"
+        for name in imported(file)
+        if name.split(".")[0] in LEGACY
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "import logo_tf; import keras, tensorflow as tf",
+        "import keras; import logo_tf; import tensorflow as tf",
+        "import tensorflow as tf; import logo_tf; import keras",
+    ],
+)
+def test_both_kerases_live_together_in_every_order(order):
+    check = (
+        "from tf_agents.agents import TFAgent; import tf_keras;"
+        "assert keras.__version__.startswith('3.'), keras.__version__;"
+        "assert tf.keras.layers.Dense is tf_keras.layers.Dense"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", f"{order}; {check}"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
