@@ -102,6 +102,9 @@ def load_manifest(path: str | Path, kind: str | None = None) -> Manifest:
         manifest = Manifest(**data)
     except TypeError as error:
         raise LogoError(f"{file}: not a readable manifest: {error}") from None
+    for field in ("spec", "config", "parents", "provenance", "figures", "files"):
+        if not isinstance(getattr(manifest, field), dict):
+            raise LogoError(f"{file}: not a readable manifest: {field} is not an object")
     if kind is not None and manifest.kind != kind:
         raise LogoError(f"{path}: is a {manifest.kind} artefact, expected a {kind}")
     return manifest

@@ -64,6 +64,9 @@ def test_unreadable_manifests_are_named(tmp_path, manifest):
     file.write_text(json.dumps({**data, "extra": 1}))
     with pytest.raises(LogoError, match="not a readable manifest"):
         artifacts.load_manifest(tmp_path / "a")
+    file.write_text(json.dumps({**data, "files": []}))
+    with pytest.raises(LogoError, match="files is not an object"):
+        artifacts.load_manifest(tmp_path / "a")
     file.write_text("{")
     with pytest.raises(LogoError, match="not a readable manifest"):
         artifacts.load_manifest(tmp_path / "a")

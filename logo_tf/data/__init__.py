@@ -1,0 +1,1 @@
+"""Offline episodes: read, checked, stored, described, and streamed to training."""

@@ -1,0 +1,1 @@
+"""Foreign dataset formats, one importer a file."""

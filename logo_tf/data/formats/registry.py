@@ -1,0 +1,47 @@
+"""Importers by name. A new format is one file and one line here."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from logo_tf.data.formats.protocol import Format
+from logo_tf.errors import LogoError, nearest
+
+# Name -> module:class. Importing this imports no reader.
+_FORMATS: dict[str, str] = {
+    "pymarl": "logo_tf.data.formats.pymarl:PyMarl",
+}
+
+
+def format_names() -> list[str]:
+    """Return every format's name, sorted."""
+    return sorted(_FORMATS)
+
+
+def get_format(name: str) -> Format:
+    """Build an importer.
+
+    Raises:
+      LogoError: the name is unknown; the message names the nearest.
+    """
+    if name not in _FORMATS:
+        raise LogoError(f"unknown dataset format {name!r}; {nearest(name, _FORMATS)}")
+    module, _, attribute = _FORMATS[name].partition(":")
+    found: Format = getattr(importlib.import_module(module), attribute)()
+    return found
+
+
+def recognise(path: Path) -> Format:
+    """Find the format of a path by looking at it.
+
+    Raises:
+      LogoError: there is no such path, or no format recognises it.
+    """
+    if not path.exists():
+        raise LogoError(f"{path}: no such file or folder")
+    for name in format_names():
+        candidate = get_format(name)
+        if candidate.recognises(path):
+            return candidate
+    raise LogoError(f"{path}: no known dataset format; the known are: {', '.join(format_names())}")

@@ -1,0 +1,62 @@
+"""A foreign dataset becomes a dataset folder, every episode checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from logo_tf.data.formats.protocol import ImportOptions
+from logo_tf.data.formats.registry import get_format, recognise
+from logo_tf.data.store import Dataset, write_dataset
+from logo_tf.episodes import Episode
+from logo_tf.errors import LogoError
+from logo_tf.metrics import progress
+
+
+def import_dataset(
+    format_name: str,
+    src: str | Path,
+    out: str | Path,
+    options: ImportOptions | None = None,
+) -> Dataset:
+    """Read a foreign dataset into a new dataset folder.
+
+    Args:
+      format_name: one of ``format_names()``, or ``auto`` to find out by looking.
+      src: the foreign file or folder.
+      out: the dataset folder to make; nothing is left there when a check fails.
+      options: what the file may not say of itself.
+
+    Returns:
+      The dataset, opened.
+
+    Raises:
+      LogoError: unknown format, unreadable source, an episode that breaks a rule
+        (file, episode, step and field are named), or ``out`` cannot be written.
+    """
+    src, out, options = Path(src), Path(out), options or ImportOptions()
+    if out.exists():  # before the source is surveyed, which may take a while
+        raise LogoError(f"{out}: already exists; choose another folder or remove it first")
+    reader = recognise(src) if format_name == "auto" else get_format(format_name)
+    if not src.exists():
+        raise LogoError(f"{src}: no such file or folder")
+    imported = reader.read(src, options)
+    return write_dataset(
+        out,
+        imported.spec,
+        _watched(imported.episodes, f"import {src.name}", imported.num_episodes),
+        config={"format": reader.name, "options": dataclasses.asdict(options)},
+        provenance=imported.provenance,
+        source=str(src),
+    )
+
+
+def _watched(episodes: Iterator[Episode], label: str, total: int) -> Iterator[Episode]:
+    bar = progress(label, total, unit="episode")
+    try:
+        for episode in episodes:
+            yield episode
+            bar.update()
+    finally:
+        bar.close()
