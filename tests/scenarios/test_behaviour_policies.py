@@ -1,0 +1,181 @@
+"""The shipped behaviour policies: they load, explore, and are as good as they say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from logo_tf.errors import LogoError
+from logo_tf.scenarios.behaviour import (
+    QUALITIES,
+    SavedModelPolicy,
+    behaviour_folder,
+    behaviour_policies,
+    read_behaviour_index,
+)
+from logo_tf.scenarios.play import play
+from logo_tf.scenarios.registry import make_scenario, scenario_spec
+
+CHEETAH = "mamujoco/HalfCheetah-2x3"
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return scenario_spec(CHEETAH)
+
+
+@pytest.fixture(scope="module")
+def expert():
+    ((_, policy),) = behaviour_policies(CHEETAH, "expert")
+    return policy
+
+
+def play_one(policy, seed=0):
+    scenario = make_scenario(CHEETAH)
+    (episode,) = play([scenario], policy, 1, seed)
+    scenario.close()
+    episode.check(scenario.spec)
+    return episode.episode_return
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_shares_sum_to_one_and_every_policy_acts_within_the_bounds(quality, spec):
+    rng = np.random.default_rng(0)
+    observations = rng.standard_normal((5, 2, 12), np.float32) * 10
+    policies = behaviour_policies(CHEETAH, quality)
+    assert sum(share for share, _ in policies) == pytest.approx(1.0)
+    for _, policy in policies:
+        actions = policy.act(observations, np.ones((5, 2, 0), bool), rng)
+        assert actions.shape == (5, 2, 3)
+        assert actions.dtype == np.float32
+        assert np.all(np.abs(actions) <= 1.0)
+
+
+def test_the_index_describes_what_is_shipped(spec):
+    index = read_behaviour_index(CHEETAH)
+    assert index["scenario"] == CHEETAH
+    assert index["spec"] == json.loads(json.dumps(spec.to_dict()))
+    folder = behaviour_folder(CHEETAH)
+    versions = set(index["versions"])
+    assert versions == {path.name for path in folder.iterdir() if path.is_dir()}
+    qualities = index["qualities"]
+    assert {str(qualities["medium"]), str(qualities["expert"])} <= versions
+    assert {str(version) for version in qualities["medium-replay"]} <= versions
+    assert max(qualities["medium-replay"]) == qualities["medium"]
+    for path in folder.rglob("*"):
+        assert path.stat().st_size < 100_000
+
+
+def test_returns_are_what_the_index_says():
+    index = read_behaviour_index(CHEETAH)
+    ((_, random),) = behaviour_policies(CHEETAH, "random")
+    ((_, medium),) = behaviour_policies(CHEETAH, "medium")
+    ((_, expert),) = behaviour_policies(CHEETAH, "expert")
+    for quality, policy in (("medium", medium), ("expert", expert)):
+        said = index["versions"][str(index["qualities"][quality])]
+        span = 4 * said["return_std"] + 100
+        assert abs(play_one(policy) - said["return_mean"]) < span
+    assert play_one(random) < 0 < play_one(medium) < play_one(expert)
+
+
+def test_noise_is_gaussian_with_the_shipped_std(expert, spec):
+    index = read_behaviour_index(CHEETAH)
+    std = index["versions"][str(index["qualities"]["expert"])]["exploration_std"]
+    folder = behaviour_folder(CHEETAH) / str(index["qualities"]["expert"])
+    greedy = SavedModelPolicy(spec, folder, np.zeros(3))
+    # A fallen robot's mean actions may sit at a bound, where noise is clipped: use the
+    # rows whose mean is well inside.
+    rng = np.random.default_rng(0)
+    observations = rng.standard_normal((4000, 2, 12), np.float32)
+    legal = np.ones((4000, 2, 0), bool)
+    mean = greedy.act(observations, legal, rng)
+    np.testing.assert_array_equal(mean, greedy.act(observations, legal, rng))
+    noise = expert.act(observations, legal, rng) - mean
+    for dimension in range(3):
+        inside = np.abs(mean[..., dimension]) < 1 - 4 * std[dimension]
+        assert inside.sum() > 100
+        assert noise[..., dimension][inside].std() == pytest.approx(std[dimension], rel=0.15)
+
+
+def test_a_team_acts_the_same_alone_and_in_a_batch(expert):
+    observations = np.random.default_rng(1).standard_normal((6, 2, 12), np.float32)
+    legal = np.ones((6, 2, 0), bool)
+
+    class Silent:
+        def standard_normal(self, shape, dtype):
+            return np.zeros(shape, dtype)
+
+    together = expert.act(observations, legal, Silent())
+    alone = [expert.act(observations[i : i + 1], legal[:1], Silent())[0] for i in range(6)]
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_agents_read_their_own_observation_only(expert, spec):
+    index = read_behaviour_index(CHEETAH)
+    folder = behaviour_folder(CHEETAH) / str(index["qualities"]["expert"])
+    greedy = SavedModelPolicy(spec, folder, np.zeros((2, 3)))
+    observations = np.zeros((2, 2, 12), np.float32)
+    observations[1, 1] = 1.0
+    first, second = greedy.act(observations, np.ones((2, 2, 0), bool), np.random.default_rng(0))
+    np.testing.assert_array_equal(first[0], second[0])
+    assert not np.array_equal(first[1], second[1])
+
+
+def test_the_signature_is_servable(spec):
+    import tensorflow as tf
+
+    index = read_behaviour_index(CHEETAH)
+    model = tf.saved_model.load(str(behaviour_folder(CHEETAH) / str(index["qualities"]["medium"])))
+    signature = model.signatures["serving_default"]
+    ((_, inputs),) = [signature.structured_input_signature]
+    assert inputs["observations"].shape.as_list() == [None, 2, 12]
+    assert signature.structured_outputs["actions"].shape.as_list() == [None, 2, 3]
+    assert signature.structured_outputs["actions"].dtype == tf.float32
+
+
+def test_unknown_quality_and_scenario():
+    with pytest.raises(LogoError, match="did you mean 'medium'"):
+        behaviour_policies(CHEETAH, "medum")
+    with pytest.raises(LogoError, match="did you mean 'mamujoco/HalfCheetah-2x3'"):
+        behaviour_policies("mamujoco/HalfCheetah-2x4", "expert")
+
+
+def test_nothing_shipped(tmp_path):
+    with pytest.raises(LogoError, match="no behaviour policies.*train_behaviour_policies"):
+        behaviour_policies("mamujoco/Swimmer-2x1", "expert")
+    with pytest.raises(LogoError, match="no behaviour policies"):
+        behaviour_policies(CHEETAH, "expert", tmp_path)
+
+
+def test_random_needs_nothing_shipped(tmp_path):
+    assert len(behaviour_policies("mamujoco/Swimmer-2x1", "random", tmp_path)) == 1
+
+
+def write_index(tmp_path, text):
+    folder = behaviour_folder(CHEETAH, tmp_path)
+    folder.mkdir()
+    (folder / "behaviour.json").write_text(text, encoding="utf-8")
+
+
+def test_broken_index(tmp_path):
+    write_index(tmp_path, "{")
+    with pytest.raises(LogoError, match="cannot be read"):
+        behaviour_policies(CHEETAH, "expert", tmp_path)
+
+
+def test_index_without_a_quality(tmp_path, spec):
+    write_index(tmp_path, json.dumps({"spec": spec.to_dict(), "qualities": {"medium": 1}}))
+    with pytest.raises(LogoError, match="lacks 'medium-replay'"):
+        behaviour_policies(CHEETAH, "expert", tmp_path)
+
+
+def test_missing_model(tmp_path, spec):
+    index = read_behaviour_index(CHEETAH)
+    write_index(tmp_path, json.dumps(index))
+    with pytest.raises(LogoError, match="is not a behaviour policy's SavedModel"):
+        behaviour_policies(CHEETAH, "expert", tmp_path)
+
+
+def test_std_of_the_wrong_width(tmp_path, spec):
+    with pytest.raises(LogoError, match=r"exploration_std has shape \(2,\)"):
+        SavedModelPolicy(spec, tmp_path, np.zeros(2))
