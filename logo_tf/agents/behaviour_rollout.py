@@ -1,0 +1,171 @@
+"""Collects rounds of experience for PPO from several scenario copies in step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from logo_tf.scenarios.protocol import Frame, Scenario
+
+# Step types as TF-Agents numbers them.
+FIRST, MID, LAST = 0, 1, 2
+
+Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+class Rollout(NamedTuple):
+    """One round: R = K*N rows over T steps and one more, whose value ends the round.
+
+    rows: (R, T+1, O+N) observations with the agent's one-hot; actions, mean, std:
+    (R, T+1, A); values: (R, T+1); rewards: (R, T+1), scaled; discounts: (R, T+1), 0
+    where the scenario ended; step_type, next_step_type: (R, T+1) int32; returns: the
+    unscaled returns of the episodes that ended. Entry T of actions, rewards and
+    discounts is filler. All float32 but the step types.
+    """
+
+    rows: np.ndarray
+    actions: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    values: np.ndarray
+    rewards: np.ndarray
+    discounts: np.ndarray
+    step_type: np.ndarray
+    next_step_type: np.ndarray
+    returns: tuple[float, ...]
+
+
+class RolloutCollector:
+    """Keeps K scenario copies going from round to round."""
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        predict: Predict,
+        discount: float,
+        rng: np.random.Generator,
+    ) -> None:
+        """Begin an episode in every copy.
+
+        Args:
+          scenarios: K copies of one scenario.
+          predict: rows (R, O+N) to mean (R, A), std (R, A) and value (R,).
+          discount: per step, for scaling rewards and for the values at time limits.
+          rng: resets and explores.
+        """
+        self._scenarios = list(scenarios)
+        self._spec = scenarios[0].spec
+        self._predict = predict
+        self._discount = discount
+        self._rng = rng
+        count = len(self._scenarios)
+        self._frames = [self._reset(scenario) for scenario in self._scenarios]
+        self._first = np.ones(count, bool)
+        self._returns = np.zeros(count)
+        self._ages = np.zeros(count, int)
+        # The first episodes are cut at different ages, so that a round holds all phases
+        # of an episode and not the same one K times.
+        limit = self._spec.episode_limit
+        self._limits = 1 + (np.arange(count) * limit) // count
+        self._scale = _ReturnScale(count, discount)
+        self._identity = np.broadcast_to(
+            np.eye(self._spec.num_agents, dtype=np.float32),
+            (count, self._spec.num_agents, self._spec.num_agents),
+        )
+
+    def collect(self, horizon: int) -> Rollout:
+        """Take ``horizon`` steps in every copy and return them as one round."""
+        steps: list[tuple[np.ndarray, ...]] = []
+        returns: list[float] = []
+        for _ in range(horizon):
+            steps.append(self._step(returns))
+        rows = self._rows()
+        mean, std, value = self._predict(rows)
+        filler = np.zeros(len(rows), np.float32)
+        types = self._per_row(np.where(self._first, FIRST, MID).astype(np.int32))
+        steps.append((rows, mean, mean, std, value, filler, filler, types, types))
+        columns: list[Any] = [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
+        return Rollout(*columns, returns=tuple(returns))  # type: ignore[misc]
+
+    def _step(self, returns: list[float]) -> tuple[np.ndarray, ...]:
+        spec, count = self._spec, len(self._scenarios)
+        rows = self._rows()
+        mean, std, value = self._predict(rows)
+        actions = mean + std * self._rng.standard_normal(mean.shape, np.float32)
+        joint = actions.reshape(count, *spec.action_shape)
+        frames = [
+            scenario.step(action) for scenario, action in zip(self._scenarios, joint, strict=True)
+        ]
+        step_type = np.where(self._first, FIRST, MID).astype(np.int32)
+        raw = np.array([frame.reward for frame in frames])
+        self._returns += raw
+        self._ages += 1
+        terminated = np.array([frame.terminated for frame in frames])
+        truncated = np.array([frame.truncated for frame in frames]) | (self._ages >= self._limits)
+        truncated &= ~terminated
+        done = terminated | truncated
+        rewards = self._scale(raw, done)
+        self._frames = frames
+        if truncated.any():
+            # A time limit is not an ending: what would have followed is worth the value
+            # of the state that was reached. PPO itself stops summing at every boundary.
+            following = self._predict(self._rows())[2].reshape(count, spec.num_agents)
+            rewards = rewards[:, None] + self._discount * truncated[:, None] * following
+            rewards = rewards.reshape(-1)
+        else:
+            rewards = self._per_row(rewards)
+        for index in np.flatnonzero(done):
+            if self._limits[index] >= spec.episode_limit or terminated[index]:
+                returns.append(float(self._returns[index]))
+            self._returns[index] = self._ages[index] = 0
+            self._limits[index] = spec.episode_limit
+            self._frames[index] = self._reset(self._scenarios[index])
+        self._first = done
+        return (
+            rows,
+            actions,
+            mean,
+            std,
+            value,
+            rewards.astype(np.float32),
+            self._per_row((~terminated).astype(np.float32)),
+            self._per_row(step_type),
+            self._per_row(np.where(done, LAST, MID).astype(np.int32)),
+        )
+
+    def _rows(self) -> np.ndarray:
+        """(K*N, O+N) float32."""
+        observations = np.stack([frame.observations for frame in self._frames])
+        rows = np.concatenate([observations, self._identity], axis=-1)
+        return rows.reshape(-1, rows.shape[-1])
+
+    def _per_row(self, per_copy: np.ndarray) -> np.ndarray:
+        return np.repeat(per_copy, self._spec.num_agents)
+
+    def _reset(self, scenario: Scenario) -> Frame:
+        return scenario.reset(int(self._rng.integers(2**31)))
+
+
+class _ReturnScale:
+    """Divides rewards by the running spread of discounted returns (Engstrom et al. 2020).
+
+    Values then stay near 1 whatever the scenario pays, which one learning rate suits.
+    """
+
+    def __init__(self, count: int, discount: float) -> None:
+        self._discount = discount
+        self._sums = np.zeros(count)
+        self._n, self._mean, self._m2 = 0, 0.0, 0.0
+
+    def __call__(self, rewards: np.ndarray, done: np.ndarray) -> np.ndarray:
+        self._sums = self._sums * self._discount + rewards
+        for value in self._sums:  # Welford's update
+            self._n += 1
+            delta = value - self._mean
+            self._mean += delta / self._n
+            self._m2 += delta * (value - self._mean)
+        self._sums[done] = 0.0
+        spread = np.sqrt(self._m2 / self._n) if self._n > 1 else 1.0
+        return np.clip(rewards / max(spread, 1e-3), -10.0, 10.0)

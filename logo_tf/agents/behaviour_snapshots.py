@@ -1,0 +1,142 @@
+"""Picks, measures and ships snapshots of a behaviour policy's training."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from logo_tf.agents.behaviour import PolicyWeights
+from logo_tf.agents.behaviour_export import export_behaviour
+from logo_tf.errors import LogoError
+from logo_tf.scenarios.behaviour import INDEX_FILE, SavedModelPolicy, behaviour_folder
+from logo_tf.scenarios.play import play
+from logo_tf.scenarios.protocol import Scenario
+from logo_tf.specs import ScenarioSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A policy on its way.
+
+    Attributes:
+      steps: environment steps it was trained for.
+      weights: the policy.
+      returns: returns of exploring episodes: while training, or measured afterwards.
+    """
+
+    steps: int
+    weights: PolicyWeights
+    returns: tuple[float, ...]
+
+    @property
+    def mean_return(self) -> float:
+        """Mean of ``returns``."""
+        return float(np.mean(self.returns))
+
+
+def spread(snapshots: Sequence[Snapshot], count: int) -> list[Snapshot]:
+    """Pick up to ``count`` snapshots whose mean returns are spread evenly, worst to best.
+
+    Args:
+      snapshots: in the order of training.
+      count: at least 2.
+
+    Returns:
+      Snapshots in the order of training, without repeats; the best is among them, and
+      nothing after it.
+    """
+    values = np.array([snapshot.mean_return for snapshot in snapshots])
+    best = int(np.argmax(values))
+    targets = np.linspace(values[: best + 1].min(), values[best], count)
+    picks = {int(np.argmin(np.abs(values[: best + 1] - target))) for target in targets}
+    return [snapshots[pick] for pick in sorted(picks)]
+
+
+def measure(
+    scenarios: Sequence[Scenario], snapshot: Snapshot, episodes: int, seed: int
+) -> Snapshot:
+    """Return the snapshot with the returns of fresh exploring episodes."""
+    spec = scenarios[0].spec
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / str(snapshot.steps)
+        export_behaviour(spec, snapshot.weights, path)
+        policy = SavedModelPolicy(spec, path, snapshot.weights.exploration_std)
+        returns = [episode.episode_return for episode in play(scenarios, policy, episodes, seed)]
+    return dataclasses.replace(snapshot, returns=tuple(returns))
+
+
+def ship(
+    spec: ScenarioSpec,
+    snapshots: Sequence[Snapshot],
+    directory: Path,
+    medium_share: float,
+    details: dict[str, Any],
+) -> Path:
+    """Write the SavedModels and ``behaviour.json``, replacing what was shipped before.
+
+    Args:
+      spec: of the scenario.
+      snapshots: measured, in the order of training, at least one.
+      directory: such as ``saved_models``.
+      medium_share: the medium policy is the one whose mean return is nearest to this
+        share of the way from the first snapshot's to the best one's.
+      details: more keys for ``behaviour.json``: command, seed, learning curve.
+
+    Returns:
+      The folder that was written.
+
+    Raises:
+      LogoError: no snapshot.
+    """
+    if not snapshots:
+        raise LogoError("there is no snapshot to ship; train for more steps")
+    folder = behaviour_folder(spec.name, directory)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for snapshot in snapshots:
+        export_behaviour(spec, snapshot.weights, folder / str(snapshot.steps))
+    means = np.array([snapshot.mean_return for snapshot in snapshots])
+    expert = int(np.argmax(means))
+    medium = int(np.argmin(np.abs(means - means[0] - medium_share * (means[expert] - means[0]))))
+    index = {
+        "scenario": spec.name,
+        "spec": spec.to_dict(),
+        "environment": spec.environment,
+        "packages": {
+            package: importlib.metadata.version(package)
+            for package in ("tensorflow", "tf-agents", "numpy")
+        },
+        **details,
+        "versions": {
+            str(snapshot.steps): {
+                "return_mean": round(snapshot.mean_return, 1),
+                "return_std": round(float(np.std(snapshot.returns)), 1),
+                "return_min": round(min(snapshot.returns), 1),
+                "return_max": round(max(snapshot.returns), 1),
+                "episodes": len(snapshot.returns),
+                "exploration_std": [
+                    round(float(std), 4) for std in snapshot.weights.exploration_std
+                ],
+            }
+            for snapshot in snapshots
+        },
+        "qualities": {
+            "medium-replay": [snapshot.steps for snapshot in snapshots[: medium + 1]],
+            "medium": snapshots[medium].steps,
+            "expert": snapshots[expert].steps,
+        },
+    }
+    text = json.dumps(index, indent=2)
+    # Lists of numbers go on one line, so that the file can be read by people too.
+    text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
+    (folder / INDEX_FILE).write_text(text + "\n", encoding="utf-8")
+    return folder

@@ -1,0 +1,220 @@
+"""MATD3: decentralised actors under twin central critics, what MATD3+BC and MACQL share."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.networks import network
+from tf_agents.trajectories import trajectory
+from tf_agents.utils import common
+
+from logo_tf.agents.losses import masked_mean, temporal_difference
+from logo_tf.agents.networks import TwinCritic, from_unit, to_unit
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.seeds import pair
+
+
+class CriticTerms(NamedTuple):
+    """Scalars of the critics' loss.
+
+    loss: what they minimise; td_error: mean |Q - y|; q: mean Q of the batch's actions;
+    conservative: CQL's gap, 0 where there is none.
+    """
+
+    loss: tf.Tensor
+    td_error: tf.Tensor
+    q: tf.Tensor
+    conservative: tf.Tensor
+
+
+class ActorTerms(NamedTuple):
+    """Scalars of the actor's loss.
+
+    loss: what it minimises; q: mean Q_1 of its own actions; cloning: how far they are
+    from the logged ones, as a mean square in units of the bounds.
+    """
+
+    loss: tf.Tensor
+    q: tf.Tensor
+    cloning: tf.Tensor
+
+
+class CentralCriticInfo(NamedTuple):
+    """Scalars of one step, those of the actor from its latest update."""
+
+    critic_loss: tf.Tensor
+    td_error: tf.Tensor
+    q_data: tf.Tensor
+    conservative: tf.Tensor
+    actor_loss: tf.Tensor
+    q_policy: tf.Tensor
+    cloning: tf.Tensor
+
+
+class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
+    """The update that MATD3+BC and MACQL have in common.
+
+    With the joint action a, the shared reward scaled to r, and d = 0 only where the
+    scenario ended (so a time limit cuts no value)::
+
+        y    = r + gamma * d * min_e Q'_e(s', clip(pi'(o') + clip(noise)))
+        L_Q  = sum_e mean (Q_e(s, a) - y)^2 + what the algorithm adds
+
+    All agents' actions are replaced by the policy's at once, since they share one network
+    and one reward. Actor and targets move every ``actor_every`` steps.
+
+    References: Fujimoto et al., "Addressing Function Approximation Error in Actor-Critic
+    Methods", 2018; Ackermann et al., "Reducing Overestimation Bias in Multi-Agent Domains
+    Using Double Centralized Critics", 2019.
+
+    Hyper-parameters: ``width``, ``depth``, ``critic_norm``, ``actor_learning_rate``,
+    ``critic_learning_rate``, ``gradient_clip``, ``gamma``, ``tau``, ``actor_every``,
+    ``target_noise``, ``target_noise_clip``, ``batch_size``.
+    """
+
+    metric_names = CentralCriticInfo._fields
+
+    def __init__(self, setup: AgentSetup) -> None:
+        """Args: setup: what to build from, of continuous actions."""
+        tf.Module.__init__(self, name=type(self).__name__)
+        super().__init__(setup, build_actor(setup))
+        self._critic = build_critic(setup)
+        self._target_actor = self._actor.copy(name="TargetActor")
+        self._target_critic = self._critic.copy(name="TargetCritic")
+        self._target_actor.create_variables()
+        self._target_critic.create_variables()
+        self._actor_optimizer = adam(setup.config.actor_learning_rate)
+        self._critic_optimizer = adam(setup.config.critic_learning_rate)
+        self._latest_actor = tf.Variable(tf.zeros(len(ActorTerms._fields)), trainable=False)
+
+    @property
+    def critic(self) -> TwinCritic:
+        """The twin critics."""
+        return self._critic
+
+    @property
+    def networks(self) -> dict[str, network.Network]:
+        """The actor, and the critics: planning needs their value at its horizon."""
+        return {"actor": self._actor, "critic": self._critic}
+
+    @abc.abstractmethod
+    def critic_terms(self, experience: trajectory.Transition, weights: Any) -> CriticTerms:
+        """Return the critics' loss on a batch; pure but for the draws, fixed by the step."""
+
+    @abc.abstractmethod
+    def actor_terms(self, experience: trajectory.Transition, weights: Any) -> ActorTerms:
+        """Return the actor's loss on a batch; pure."""
+
+    def targets(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(B,) y, the one-step targets of the critics."""
+        setup, after = self._setup, experience.next_time_step
+        actions, _ = self._target_actor(after.observation)
+        if setup.config.target_noise > 0.0:
+            actions = self._smoothed(actions)
+        q, _ = self._target_critic((after.observation["state"], actions))
+        rewards = (after.reward - setup.rewards.shift) / setup.rewards.scale
+        return rewards + setup.config.gamma * after.discount * tf.reduce_min(q, axis=-1)
+
+    def temporal_terms(
+        self, experience: trajectory.Transition, q: tf.Tensor, weights: Any
+    ) -> CriticTerms:
+        """The temporal-difference part, from Q (B, 2) of the batch's joint actions."""
+        rows = self._row_weights(experience, weights)
+        td = temporal_difference(q, self.targets(experience), rows)
+        mean_q = masked_mean(tf.reduce_mean(q, axis=-1), rows)
+        return CriticTerms(td.loss, td.error, mean_q, tf.zeros(()))
+
+    def draw_seed(self, purpose: str) -> tf.Tensor:
+        """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""
+        key = tf.constant(pair(self._setup.seed, purpose), tf.int64)
+        return key + tf.stack([self.train_step_counter, tf.zeros((), tf.int64)])
+
+    def _smoothed(self, actions: tf.Tensor) -> tf.Tensor:
+        config, spec = self._setup.config, self._setup.spec
+        noise = tf.random.stateless_normal(
+            tf.shape(actions), self.draw_seed("target noise"), stddev=config.target_noise
+        )
+        noise = tf.clip_by_value(noise, -config.target_noise_clip, config.target_noise_clip)
+        return from_unit(spec, tf.clip_by_value(to_unit(spec, actions) + noise, -1.0, 1.0))
+
+    def _initialize(self) -> None:
+        """Copy the networks to their targets."""
+        self._move_targets(1.0)
+
+    def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
+        config = self._setup.config
+        variables = self._critic.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            critic = self.critic_terms(experience, weights)
+        gradients, _ = tf.clip_by_global_norm(
+            tape.gradient(critic.loss, variables), config.gradient_clip
+        )
+        self._critic_optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        latest = tf.cond(
+            self.train_step_counter % config.actor_every == 0,
+            lambda: self._improve_actor(experience, weights),
+            self._latest_actor.read_value,
+        )
+        self.train_step_counter.assign_add(1)
+        return _loss_info(critic, ActorTerms(*tf.unstack(latest)))
+
+    def _improve_actor(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
+        variables = self._actor.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            terms = self.actor_terms(experience, weights)
+        gradients = tape.gradient(terms.loss, variables)
+        self._actor_optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._move_targets(self._setup.config.tau)
+        return self._latest_actor.assign(tf.stack(terms))
+
+    def _loss(
+        self, experience: trajectory.Transition, weights: Any, training: bool
+    ) -> tf_agent.LossInfo:
+        del training
+        return _loss_info(
+            self.critic_terms(experience, weights), self.actor_terms(experience, weights)
+        )
+
+    def _move_targets(self, tau: float) -> None:
+        pairs: tuple[tuple[network.Network, network.Network], ...] = (
+            (self._actor, self._target_actor),
+            (self._critic, self._target_critic),
+        )
+        for source, target in pairs:
+            common.soft_variables_update(
+                source.trainable_variables, target.trainable_variables, tau
+            )
+
+
+def build_critic(setup: AgentSetup) -> TwinCritic:
+    """Build the twin critics and their variables."""
+    known = setup.standardisation
+    critic = TwinCritic(
+        setup.spec,
+        setup.config.width,
+        setup.config.depth,
+        setup.config.critic_norm,
+        setup.seed,
+        None if known is None else known.state_mean,
+        None if known is None else known.state_std,
+    )
+    critic.create_variables()
+    return critic
+
+
+def _loss_info(critic: CriticTerms, actor: ActorTerms) -> tf_agent.LossInfo:
+    extra = CentralCriticInfo(
+        critic_loss=critic.loss,
+        td_error=critic.td_error,
+        q_data=critic.q,
+        conservative=critic.conservative,
+        actor_loss=actor.loss,
+        q_policy=actor.q,
+        cloning=actor.cloning,
+    )
+    return tf_agent.LossInfo(critic.loss + actor.loss, extra)

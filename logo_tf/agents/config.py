@@ -1,0 +1,102 @@
+"""The settings of policy training."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from logo_tf.config import require
+from logo_tf.imagination.config import ImaginationConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyConfig:
+    """How a policy is trained.
+
+    Attributes:
+      algorithm: an entry of ``agents/registry.py``.
+      width: of each hidden layer, of actor and critics.
+      depth: hidden layers, of actor and critics.
+      critic_norm: normalisation before each relu of the critics.
+      steps: gradient steps.
+      batch_size: rows a step; half of them imagined where a world model is given.
+      actor_learning_rate: Adam's.
+      critic_learning_rate: Adam's.
+      gradient_clip: largest global norm of the critics' gradient.
+      gamma: discount per step.
+      tau: how far target networks move at each update of the actor.
+      actor_every: critic steps per update of actor and targets.
+      target_noise: standard deviation of the noise on the target's actions, in half
+        widths of the bounds (target policy smoothing); 0 is none.
+      target_noise_clip: where that noise is cut.
+      q_weight: matd3bc: weight of the value against cloning (TD3+BC's alpha).
+      cql_alpha: macql: weight of the conservative term.
+      cql_states: macql: how many of the batch's rows the conservative term uses.
+      cql_actions: macql: joint actions drawn per state and kind (uniform, pi(o), pi(o')).
+      cql_sigma: macql: standard deviation of the draws around pi, in half widths.
+      cql_rows: macql: whether the conservative term also covers imagined rows, as one
+        MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
+      exploration: noise on the policy's actions while it imagines (``graph_policy``).
+      imagination: how transitions are imagined; unused without a world model.
+      log_every: steps between two lines of metrics, which are means over these steps.
+      checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
+    """
+
+    algorithm: Literal["bc", "matd3bc", "macql"] = "matd3bc"
+    width: int = 128
+    depth: int = 2
+    critic_norm: Literal["layer", "none"] = "layer"
+    steps: int = 8000
+    batch_size: int = 256
+    actor_learning_rate: float = 1e-3
+    critic_learning_rate: float = 1e-3
+    gradient_clip: float = 10.0
+    gamma: float = 0.99
+    tau: float = 0.01
+    actor_every: int = 2
+    target_noise: float = 0.2
+    target_noise_clip: float = 0.5
+    q_weight: float = 2.5
+    cql_alpha: float = 1.0
+    cql_states: int = 64
+    cql_actions: int = 4
+    cql_sigma: float = 0.2
+    cql_rows: Literal["all", "real"] = "all"
+    exploration: float = 0.1
+    imagination: ImaginationConfig = dataclasses.field(
+        default_factory=lambda: ImaginationConfig(horizon=5)
+    )
+    log_every: int = 200
+    checkpoint_every: int = 2000
+
+    def __post_init__(self) -> None:
+        positive = (
+            "width",
+            "depth",
+            "steps",
+            "actor_learning_rate",
+            "critic_learning_rate",
+            "gradient_clip",
+            "actor_every",
+            "cql_states",
+            "cql_actions",
+            "cql_sigma",
+            "log_every",
+            "checkpoint_every",
+        )
+        for name in positive:
+            value = getattr(self, name)
+            require(value > 0, f"policy.{name} must be positive, got {value}")
+        for name in ("target_noise", "target_noise_clip", "q_weight", "cql_alpha", "exploration"):
+            value = getattr(self, name)
+            require(value >= 0, f"policy.{name} must not be negative, got {value}")
+        require(
+            self.batch_size >= 2, f"policy.batch_size must be at least 2, got {self.batch_size}"
+        )
+        require(0 < self.tau <= 1, f"policy.tau must be in (0, 1], got {self.tau}")
+        require(0 <= self.gamma < 1, f"policy.gamma must be in [0, 1), got {self.gamma}")
+        require(
+            self.checkpoint_every % self.log_every == 0,
+            f"policy.checkpoint_every must be a multiple of policy.log_every, "
+            f"got {self.checkpoint_every} and {self.log_every}",
+        )

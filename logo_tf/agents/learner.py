@@ -1,0 +1,242 @@
+"""Trains a policy from a dataset, and from what a world model imagines, into an artefact."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tf_agents.train.learner import Learner
+from tf_agents.utils import common
+
+from logo_tf import artifacts
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.experience import experience_stream
+from logo_tf.agents.imagining import Imagining
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
+from logo_tf.agents.policy import WEIGHTS
+from logo_tf.agents.registry import algorithm, build_agent
+from logo_tf.agents.telemetry import HealthCheck, RunningMeans
+from logo_tf.artifacts import Manifest
+from logo_tf.config import to_dict
+from logo_tf.data import pipeline
+from logo_tf.data.standardisation import standardisation
+from logo_tf.data.store import Dataset, split_episodes
+from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger
+from logo_tf.seeds import derive
+from logo_tf.world_model.artifact import load_world_model
+
+METRICS = "metrics.jsonl"
+_CHECKPOINTS = "checkpoints"
+# Scaled rewards have a standard deviation of about 1: no policy earns a hundred of them
+# at every step.
+_VALUE_LIMIT = 100.0
+
+
+def train_policy(
+    dataset: Dataset,
+    config: PolicyConfig,
+    seed: int,
+    out: str | Path,
+    world_model: str | Path | None = None,
+    loggers: Sequence[MetricLogger] | None = None,
+) -> Path:
+    """Train a policy; an interrupted call is continued by the same call.
+
+    With a world model, and an algorithm that learns from imagined data, half of each
+    batch is imagined (``imagination.share``): every ``imagination.refresh_every`` steps
+    the model is rolled out from real states with the current policy. Otherwise all of
+    it is real.
+
+    Args:
+      dataset: what to learn from; its training episodes are used (``split_episodes``
+        with this seed, so that validation and test episodes stay unseen).
+      config: the algorithm and its settings.
+      seed: fixes initial weights, batches and every draw.
+      out: where the artefact (kind ``policy``) will stand.
+      world_model: a world-model artefact of the same scenario.
+      loggers: where metrics go beside ``metrics.jsonl``; None is a progress bar.
+
+    Returns:
+      ``out``.
+
+    Raises:
+      LogoError: the algorithm does not fit the action kind, the world model does not
+        fit the dataset, ``out`` exists or holds other work, or the training diverged.
+    """
+    out = Path(out)
+    entry = algorithm(config.algorithm, dataset.spec)
+    parents = {"dataset": dataset.manifest.hash}
+    model = None
+    if world_model is not None and entry.imagination == "mixed":
+        manifest = artifacts.verify(world_model, "world_model")
+        dataset.spec.require_fits(
+            manifest.scenario, f"the dataset {dataset.path}", f"the world model {world_model}"
+        )
+        model = load_world_model(world_model)
+        parents["world_model"] = manifest.hash
+    fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
+    with artifacts.writing(out, resume=fingerprint) as aside:
+        training = _Training(dataset, config, seed, aside, model)
+        figures = training.run(loggers)
+        tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
+        artifacts.publish(
+            out,
+            Manifest(
+                kind="policy",
+                spec=dataset.spec.to_dict(),
+                config=to_dict(config),
+                parents=parents,
+                provenance={"seed": seed},
+                figures=figures,
+            ),
+            scratch=(_CHECKPOINTS,),
+        )
+    return out
+
+
+class _Training:
+    """One training: the agent, its data, and TF-Agents' learner around them."""
+
+    def __init__(
+        self, dataset: Dataset, config: PolicyConfig, seed: int, folder: Path, model: Any
+    ) -> None:
+        episodes = split_episodes(dataset, seed).train
+        known = standardisation(dataset, episodes)
+        terminates = bool(np.any(dataset.terminated[episodes]))
+        self._config = config
+        self._folder = folder
+        self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
+        self.agent = build_agent(
+            AgentSetup(
+                dataset.spec,
+                config,
+                derive(seed, "policy"),
+                self._train_step,
+                known,
+                reward_scale(known, terminates),
+            )
+        )
+        start = _resume_step(folder)
+        self._imagining: Imagining | None = None
+        self._imagined = 0
+        if model is not None and config.imagination.share > 0:
+            self._imagined = max(1, round(config.batch_size * config.imagination.share))
+            self._imagining = Imagining(
+                model, self.agent.actor, dataset, episodes, config, seed, folder / _CHECKPOINTS
+            )
+            self._imagining.restore(start)
+        self._data_seed = derive(seed, "real batches")
+        self._dataset, self._episodes, self._start = dataset, episodes, start
+
+    def run(self, loggers: Sequence[MetricLogger] | None) -> dict[str, Any]:
+        """Train to the last step; returns the figures of the manifest."""
+        config, start = self._config, self._start
+        _drop_lines_after(self._folder / METRICS, start)
+        if loggers is None:
+            loggers = [ConsoleLogger(f"policy {config.algorithm}", config.steps, start)]
+        logger = Loggers([*loggers, JsonlLogger(self._folder / METRICS)])
+        begun = time.monotonic()
+        try:
+            health = self._train(logger)
+        finally:
+            logger.close()
+        figures: dict[str, Any] = {
+            "steps": config.steps,
+            "real_transitions": len(self._dataset.transition_rows(self._episodes)),
+            "parameters": _parameters(self.agent),
+            "seconds": round(time.monotonic() - begun, 1),
+            **health.latest,
+        }
+        if self._imagining is not None:
+            figures |= self._imagining.figures()
+        return figures
+
+    def _train(self, logger: MetricLogger) -> HealthCheck:
+        config = self._config
+        means = RunningMeans(self.agent.metric_names)
+        health = HealthCheck(
+            means,
+            logger,
+            config.log_every,
+            config.steps,
+            _VALUE_LIMIT / (1.0 - config.gamma),
+            self._imagining.metrics if self._imagining else dict,
+        )
+        # Before the learner's own checkpoint: an agent is never saved without its store.
+        saves = [self._save_imagined] if self._imagining else []
+        # Traced once; the learner would trace it for each of its own uses.
+        self.agent.train = common.function(self.agent.train)
+        learner = Learner(
+            str(self._folder / _CHECKPOINTS),
+            self._train_step,
+            self.agent,
+            experience_dataset_fn=self._experience,
+            after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(means.add),
+            triggers=[health, *saves],
+            checkpoint_interval=config.checkpoint_every,
+            summary_interval=0,
+            max_checkpoints_to_keep=2,
+        )
+        step = int(self._train_step.numpy())
+        while step < config.steps:
+            stops = [config.steps, _next_multiple(step, config.log_every)]
+            if self._imagining is not None:
+                refresh_every = config.imagination.refresh_every
+                if step % refresh_every == 0:
+                    self._imagining.refresh(step // refresh_every)
+                stops.append(_next_multiple(step, refresh_every))
+            learner.run(iterations=min(stops) - step)
+            step = int(self._train_step.numpy())
+        return health
+
+    def _experience(self) -> tf.data.Dataset:
+        rows = self._config.batch_size - self._imagined
+        real = pipeline.transitions(
+            self._dataset, self._episodes, rows, self._data_seed, self._start
+        )
+        if self._imagining is None:
+            return experience_stream(real)
+        return experience_stream(real, self._imagining.stream(self._imagined, self._start))
+
+    def _save_imagined(self, step: int, force_trigger: bool = False) -> None:
+        if self._imagining is not None and int(step) % self._config.checkpoint_every == 0:
+            self._imagining.save(int(step))
+
+
+def _resume_step(folder: Path) -> int:
+    """The step of the newest checkpoint, 0 where there is none."""
+    latest = tf.train.latest_checkpoint(str(folder / _CHECKPOINTS / "train" / "checkpoints"))
+    if latest is None:
+        return 0
+    return int(tf.train.load_variable(latest, "train_step/.ATTRIBUTES/VARIABLE_VALUE"))
+
+
+def _next_multiple(step: int, every: int) -> int:
+    return (step // every + 1) * every
+
+
+def _parameters(agent: OfflineAgent) -> int:
+    return sum(
+        int(np.prod(variable.shape))
+        for net in agent.networks.values()
+        for variable in net.trainable_variables
+    )
+
+
+def _drop_lines_after(file: Path, step: int) -> None:
+    """Leave out metrics that were written after the checkpoint a run resumes from."""
+    if not file.is_file():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError):
+            break  # the line a kill cut short
+    artifacts.write_text(file, "".join(line + "\n" for line in kept))

@@ -1,0 +1,105 @@
+"""The policies' losses: pure functions of predictions, targets and a mask."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class TemporalDifference(NamedTuple):
+    """loss: squared error summed over the critics; error: its mean absolute size."""
+
+    loss: tf.Tensor
+    error: tf.Tensor
+
+
+def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Mean of ``values`` where ``mask`` is 1, of any equal shape; 0 where it nowhere is."""
+    return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)
+
+
+def regression(actions: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Mean squared error of actions.
+
+    Args:
+      actions: (B, N, A), in units in which the bounds are -1 and 1.
+      targets: (B, N, A), the same.
+      mask: (B, N, A), 1 on real dimensions of living agents in rows that count.
+
+    Returns:
+      () sum over the mask of (a - target)^2 / how many it holds.
+    """
+    return masked_mean(tf.square(actions - targets), mask)
+
+
+def cross_entropy(logits: tf.Tensor, actions: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Mean of -log softmax(logits)[action].
+
+    Args:
+      logits: (B, N, A), masked, so that only legal actions share the probability.
+      actions: (B, N) int32.
+      mask: (B, N), 1 for living agents in rows that count.
+
+    Returns:
+      ().
+    """
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=actions, logits=logits)
+    return masked_mean(losses, mask)
+
+
+def temporal_difference(q: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> TemporalDifference:
+    """Squared one-step error of twin critics.
+
+    Args:
+      q: (B, 2), Q_e(s, a).
+      targets: (B,), r + gamma * min_e Q'_e(s', a'); no gradient flows into them.
+      mask: (B,), 1 for rows that count.
+
+    Returns:
+      ``TemporalDifference`` with loss = sum_e mean_B (Q_e - y)^2.
+    """
+    errors = q - tf.stop_gradient(targets)[:, None]
+    return TemporalDifference(
+        loss=masked_mean(tf.reduce_sum(tf.square(errors), axis=-1), mask),
+        error=masked_mean(tf.reduce_mean(tf.abs(errors), axis=-1), mask),
+    )
+
+
+def conservative_gap(
+    q_samples: tf.Tensor, log_density: tf.Tensor, q_data: tf.Tensor, mask: tf.Tensor
+) -> tf.Tensor:
+    """CQL(H)'s gap: how far Q of all joint actions stands above Q of the logged one.
+
+    log integral exp Q(s, a) da is estimated by importance sampling (Kumar et al. 2020,
+    Appendix F): log mean_m exp(Q(s, a_m) - log density(a_m)).
+
+    Args:
+      q_samples: (R, M, 2), Q_e(s, a_m) of M drawn joint actions.
+      log_density: (R, M), log of the density each was drawn from.
+      q_data: (R, 2), Q_e of the logged joint action.
+      mask: (R,), 1 for rows that count.
+
+    Returns:
+      () sum_e mean_R [log mean_m exp(Q_e(s, a_m) - log density(a_m)) - Q_e(s, a)].
+    """
+    ratios = q_samples - log_density[..., None]
+    count = math.log(q_samples.shape[1])
+    gaps = tf.reduce_logsumexp(ratios, axis=1) - count - q_data
+    return masked_mean(tf.reduce_sum(gaps, axis=-1), mask)
+
+
+def gaussian_log_density(noise: tf.Tensor, sigma: float, mask: tf.Tensor) -> tf.Tensor:
+    """Log density of x = mean + sigma * noise, over the last two axes.
+
+    Args:
+      noise: (..., N, A) standard normal draws.
+      sigma: the standard deviation of x.
+      mask: (N, A), 1 on real dimensions.
+
+    Returns:
+      (...) sum over real dimensions of -noise^2/2 - log(sigma) - log(2 pi)/2.
+    """
+    constant = math.log(sigma) + 0.5 * math.log(2.0 * math.pi)
+    return -tf.reduce_sum((0.5 * tf.square(noise) + constant) * mask, axis=(-2, -1))

@@ -1,0 +1,140 @@
+"""What all offline algorithms share: the TF-Agents agent around one shared actor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import tf_keras
+from tf_agents.agents import tf_agent
+from tf_agents.networks import network
+from tf_agents.trajectories import trajectory
+
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.experience import action_spec, experience_spec, time_step_spec
+from logo_tf.agents.networks import TeamActor
+from logo_tf.agents.team_policy import GreedyTeamPolicy
+from logo_tf.data.statistics import Standardisation
+from logo_tf.seeds import derive
+from logo_tf.specs import ScenarioSpec
+
+
+class RewardScale(NamedTuple):
+    """Training sees (r - shift) / scale."""
+
+    shift: float = 0.0
+    scale: float = 1.0
+
+
+UNSCALED = RewardScale()
+
+
+@dataclasses.dataclass(frozen=True)
+class AgentSetup:
+    """What an agent is built from.
+
+    Attributes:
+      spec: the scenario spec.
+      config: the algorithm and its hyper-parameters.
+      seed: fixes initial weights and every draw of training.
+      train_step: () int64, counts gradient steps; draws are pure functions of it.
+      standardisation: of the training episodes; None leaves observations and state as
+        they are (a network that is restored brings its own).
+      rewards: how rewards are scaled.
+    """
+
+    spec: ScenarioSpec
+    config: PolicyConfig
+    seed: int
+    train_step: tf.Variable
+    standardisation: Standardisation | None = None
+    rewards: RewardScale = UNSCALED
+
+
+def reward_scale(standardisation: Standardisation, terminates: bool) -> RewardScale:
+    """Choose the scaling of rewards.
+
+    Centred rewards learn faster, but where episodes can end, a shift changes what is
+    best: with negative rewards it pays to end early. So they are only divided there.
+
+    Args:
+      standardisation: of the training episodes.
+      terminates: whether any of them was ended by the scenario.
+    """
+    mean, std = float(standardisation.reward_mean), float(standardisation.reward_std)
+    return RewardScale(0.0 if terminates else mean, std if std > 0.0 else 1.0)
+
+
+def build_actor(setup: AgentSetup) -> TeamActor:
+    """Build the actor and its variables."""
+    known = setup.standardisation
+    actor = TeamActor(
+        setup.spec,
+        setup.config.width,
+        setup.config.depth,
+        derive(setup.seed, "actor"),
+        None if known is None else known.observation_mean,
+        None if known is None else known.observation_std,
+    )
+    actor.create_variables()
+    return actor
+
+
+def adam(learning_rate: float) -> tf_keras.optimizers.legacy.Adam:
+    """Adam. The legacy one is a single fused op per variable: on a CPU the train step is 1.8x."""
+    return tf_keras.optimizers.legacy.Adam(learning_rate)
+
+
+class OfflineAgent(tf_agent.TFAgent):
+    """An algorithm that learns the shared actor from batches of ``experience_spec``.
+
+    Subclasses define ``_train`` and ``_loss``; what they return in ``LossInfo.extra`` is
+    a NamedTuple of scalars, which the learner averages and logs.
+
+    Attributes:
+      metric_names: the fields of that NamedTuple.
+    """
+
+    metric_names: tuple[str, ...]
+
+    def __init__(self, setup: AgentSetup, actor: TeamActor) -> None:
+        """Args: setup: what to build from; actor: with variables."""
+        self._setup = setup
+        self._actor = actor
+        policy = GreedyTeamPolicy(setup.spec, actor)
+        super().__init__(
+            time_step_spec(setup.spec),
+            action_spec(setup.spec),
+            policy,
+            # Nothing is collected: the data are fixed.
+            collect_policy=policy,
+            train_sequence_length=None,
+            num_outer_dims=1,
+            training_data_spec=experience_spec(setup.spec),
+            train_step_counter=setup.train_step,
+        )
+
+    @property
+    def actor(self) -> TeamActor:
+        """The policy's network."""
+        return self._actor
+
+    @property
+    def networks(self) -> dict[str, network.Network]:
+        """What a finished policy keeps: the actor, and the critics where there are any."""
+        return {"actor": self._actor}
+
+    def _initialize(self) -> None:
+        """Nothing to do beyond what was built."""
+
+    def _row_weights(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
+        """(B,) the weights given to ``train``, or ones."""
+        rewards = experience.next_time_step.reward
+        return tf.ones_like(rewards) if weights is None else tf.ones_like(rewards) * weights
+
+    def _real_agents(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
+        """(B, N): 1 for living agents in rows that were really observed."""
+        real = 1.0 - experience.action_step.info["synthetic"]
+        rows = self._row_weights(experience, weights) * real
+        return rows[:, None] * experience.time_step.observation["agent_mask"]

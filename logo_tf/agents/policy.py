@@ -1,0 +1,167 @@
+"""A trained policy, read back from its artefact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from logo_tf import artifacts
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.networks import TeamActor, TwinCritic, action_range
+from logo_tf.agents.offline_agent import AgentSetup
+from logo_tf.agents.registry import build_agent
+from logo_tf.agents.team_policy import graph_policy, greedy_actions
+from logo_tf.artifacts import Manifest
+from logo_tf.config import from_dict
+from logo_tf.errors import LogoError
+from logo_tf.imagination.rollout import GraphPolicy
+from logo_tf.shapes import check_shapes
+from logo_tf.specs import ScenarioSpec
+
+WEIGHTS = "weights/networks"
+
+
+class AgentFunction(tf.Module):
+    """One agent's own policy in plain ops, for export: nothing of TF-Agents or the others.
+
+    Continuous: raw observations (B, O_i) -> actions (B, A_i) within the agent's bounds.
+    Discrete: raw observations (B, O_i) -> logits (B, A_i), unmasked: the caller, who
+    knows what is legal, takes the largest legal one.
+    """
+
+    def __init__(self, spec: ScenarioSpec, actor: TeamActor, index: int) -> None:
+        """Copy agent ``index``'s weights out of the shared actor."""
+        super().__init__(name=f"agent_{index}")
+        self.observation_dim = spec.observation_dims[index]
+        self.action_dim = spec.action_dims[index]
+        self._discrete = spec.discrete
+        self._layers = [
+            (tf.Variable(kernel, trainable=False), tf.Variable(bias, trainable=False))
+            for kernel, bias in actor.agent_layers(index)
+        ]
+        if not spec.discrete:
+            centre, half = action_range(spec)
+            self._centre = tf.constant(centre[index, : self.action_dim])
+            self._half = tf.constant(half[index, : self.action_dim])
+
+    def __call__(self, observations: tf.Tensor) -> tf.Tensor:
+        """(B, O_i) raw float32 -> (B, A_i) float32."""
+        hidden = observations
+        for kernel, bias in self._layers[:-1]:
+            hidden = tf.nn.relu(tf.linalg.matmul(hidden, kernel) + bias)
+        kernel, bias = self._layers[-1]
+        outputs = tf.linalg.matmul(hidden, kernel) + bias
+        return outputs if self._discrete else self._centre + self._half * tf.tanh(outputs)
+
+
+class TrainedPolicy:
+    """A team's policy: acts in scenarios (``TeamPolicy``), in imagination, and leaves as exports.
+
+    Attributes:
+      spec: the scenario spec.
+      manifest: of the artefact.
+      config: what it was trained with.
+      actor: the shared actor.
+      critic: the twin critics, or None (behaviour cloning has none).
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        config: PolicyConfig,
+        actor: TeamActor,
+        critic: TwinCritic | None,
+    ) -> None:
+        """Store the parts; ``load_policy`` is the usual way here."""
+        self.spec = manifest.scenario
+        self.manifest = manifest
+        self.config = config
+        self.actor = actor
+        self.critic = critic
+        spec = self.spec
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec((None, spec.num_agents, spec.observation_dim), tf.float32),
+                tf.TensorSpec((None, spec.num_agents, spec.legal_dim), tf.bool),
+            ],
+            autograph=False,
+        )
+        def act(observations: tf.Tensor, legal_actions: tf.Tensor) -> tf.Tensor:
+            return greedy_actions(spec, actor, observations, legal_actions)
+
+        self._act = act
+
+    @property
+    def graph_policy(self) -> GraphPolicy:
+        """The greedy policy as a graph function."""
+        return graph_policy(self.spec, self.actor)
+
+    def exploring(self, exploration: float) -> GraphPolicy:
+        """The policy as a graph function with exploration: see ``team_policy.graph_policy``."""
+        return graph_policy(self.spec, self.actor, exploration)
+
+    def agent_function(self, index: int) -> AgentFunction:
+        """Agent ``index``'s own policy, for export.
+
+        Raises:
+          LogoError: there is no such agent.
+        """
+        if not 0 <= index < self.spec.num_agents:
+            raise LogoError(
+                f"{self.spec.name} has agents 0 to {self.spec.num_agents - 1}, not {index}"
+            )
+        return AgentFunction(self.spec, self.actor, index)
+
+    def act(
+        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Choose joint actions, all teams in one compiled call; nothing is drawn.
+
+        Args:
+          observations: (B, N, O) float32, raw units.
+          legal_actions: (B, N, L) bool.
+          rng: unused.
+
+        Returns:
+          (B, N) int32 or (B, N, A) float32 within the bounds.
+
+        Raises:
+          LogoError: shapes that are not the scenario's.
+        """
+        del rng
+        spec = self.spec
+        check_shapes(
+            {"observations": observations, "legal_actions": legal_actions},
+            {"observations": "BNO", "legal_actions": "BNL"},
+            N=spec.num_agents,
+            O=spec.observation_dim,
+            L=spec.legal_dim,
+        )
+        actions: np.ndarray = self._act(
+            tf.constant(observations, tf.float32), tf.constant(legal_actions, tf.bool)
+        ).numpy()
+        return actions
+
+
+def load_policy(path: str | Path) -> TrainedPolicy:
+    """Read a policy artefact; it acts exactly as it did when it was trained.
+
+    Raises:
+      LogoError: not a policy artefact, or a file is missing or was changed.
+    """
+    path = Path(path)
+    manifest = artifacts.verify(path, "policy")
+    config = from_dict(PolicyConfig, manifest.config, str(path / artifacts.MANIFEST))
+    setup = AgentSetup(
+        spec=manifest.scenario,
+        config=config,
+        seed=0,  # of initial weights, which are all replaced
+        train_step=tf.Variable(0, dtype=tf.int64, trainable=False),
+    )
+    networks = build_agent(setup).networks
+    status = tf.train.Checkpoint(**networks).read(str(path / WEIGHTS))
+    status.assert_consumed()
+    return TrainedPolicy(manifest, config, networks["actor"], networks.get("critic"))

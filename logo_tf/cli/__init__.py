@@ -1,0 +1,1 @@
+"""The ``logo-tf`` command: one thin file per verb."""

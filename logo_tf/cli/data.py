@@ -1,0 +1,113 @@
+"""``logo-tf data``: collect, import and inspect datasets."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from logo_tf.cli.parser import verb
+
+
+def add(verbs: Any) -> None:
+    """Add the verb and the verbs below it."""
+    group = verbs.add_parser("data", help="collect, import and inspect datasets")
+    below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    parser = verb(
+        below,
+        "collect",
+        collect,
+        "play a shipped behaviour policy and keep what happened",
+        "example: logo-tf data collect --scenario mamujoco/HalfCheetah-2x3 "
+        "--quality medium-replay --steps 100000 --out runs/data",
+    )
+    parser.add_argument("--scenario", metavar="S", required=True, help="see logo-tf scenarios")
+    parser.add_argument(
+        "--quality",
+        metavar="Q",
+        required=True,
+        help="random, medium-replay, medium, medium-expert or expert",
+    )
+    parser.add_argument(
+        "--steps", metavar="N", type=int, required=True, help="transitions, at least"
+    )
+    parser.add_argument("--seed", metavar="K", type=int, default=0, help="fixes every episode (0)")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
+
+    parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
+    parser.add_argument("--format", metavar="F", required=True, help="such as pymarl")
+    parser.add_argument("source", metavar="SRC", help="the file or folder to read")
+    parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
+
+    parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
+    parser.add_argument("path", metavar="DIR", help="the dataset")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plots", metavar="DIR", help="write plots (PNG) into this folder")
+
+
+def collect(arguments: argparse.Namespace) -> int:
+    """Collect a dataset."""
+    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.config import from_dict
+    from logo_tf.data.collect import CollectConfig
+    from logo_tf.data.collect import collect as collect_dataset
+    from logo_tf.errors import LogoError, nearest
+    from logo_tf.scenarios.registry import scenario_names
+
+    names = ("scenario", "quality", "steps", "seed")
+    if arguments.scenario not in scenario_names():
+        remedy = nearest(arguments.scenario, scenario_names())
+        raise LogoError(f"unknown scenario {arguments.scenario!r}; {remedy}")
+    config = from_dict(CollectConfig, {name: getattr(arguments, name) for name in names}, "collect")
+    if config.quality != "random":
+        import_tensorflow()
+    dataset = collect_dataset(config, Path(arguments.out))
+    _say(dataset)
+    return 0
+
+
+def bring(arguments: argparse.Namespace) -> int:
+    """Import a dataset."""
+    from logo_tf.data.importing import import_dataset
+
+    dataset = import_dataset(arguments.format, Path(arguments.source), Path(arguments.out))
+    _say(dataset)
+    return 0
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """Print what a dataset holds; every file is checked against its sha256."""
+    from logo_tf.cli.output import write_json, write_line, write_pairs
+    from logo_tf.data.statistics import statistics
+    from logo_tf.data.store import load_dataset
+
+    dataset = load_dataset(arguments.path)
+    found: dict[str, Any] = {
+        "path": str(dataset.path),
+        "scenario": dataset.spec.name,
+        "hash": dataset.manifest.hash,
+        "provenance": dataset.manifest.provenance,
+        "statistics": statistics(dataset).to_dict(),
+    }
+    if arguments.plots:
+        from logo_tf.data.plots import write_plots
+
+        found["plots"] = [str(file) for file in write_plots(dataset, Path(arguments.plots))]
+    if arguments.json:
+        write_json(found)
+        return 0
+    write_pairs({name: value for name, value in found.items() if name != "statistics"})
+    write_pairs(found["statistics"], "statistics")
+    write_line("every file matches its sha256")
+    return 0
+
+
+def _say(dataset: Any) -> None:
+    from logo_tf.cli.output import write_line
+
+    figures = dataset.manifest.figures
+    write_line(
+        f"{dataset.path}: {figures['episodes']} episodes, {figures['transitions']} transitions, "
+        f"return {figures['return_mean']:.1f} ± {figures['return_std']:.1f}"
+    )

@@ -1,0 +1,60 @@
+"""``logo-tf export``: a world model or a policy leaves as SavedModel or TFLite."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from logo_tf.cli.parser import verb
+from logo_tf.errors import LogoError
+
+_EXAMPLES = """\
+examples:
+  logo-tf export runs/quickstart/policy --name cheetah
+  logo-tf export runs/quickstart/policy --tflite edge/cheetah"""
+
+
+def add(verbs: Any) -> None:
+    """Add the verb."""
+    parser = verb(
+        verbs, "export", run, "export a world model or a policy as SavedModel or TFLite", _EXAMPLES
+    )
+    parser.add_argument("path", metavar="RUN", help="the world model or the policy")
+    parser.add_argument("--name", metavar="NAME", help="export a SavedModel as NAME/VERSION")
+    parser.add_argument(
+        "--to", metavar="DIR", default="saved_models", help="the model repository (saved_models)"
+    )
+    parser.add_argument(
+        "--tflite",
+        metavar="FILE",
+        help="export a policy: a folder of one .tflite an agent",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export what was asked for."""
+    from logo_tf.artifacts import verify
+    from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
+
+    if arguments.name is None and arguments.tflite is None:
+        raise LogoError("export needs --name NAME (SavedModel) or --tflite FILE, or both")
+    path = Path(arguments.path)
+    kind = verify(path).kind
+    if kind not in ("world_model", "policy"):
+        raise LogoError(f"{path}: is a {kind} artefact; a world_model or a policy can be exported")
+    if arguments.tflite is not None and kind != "policy":
+        raise LogoError(f"{path}: is a {kind}; only a policy can be exported to TFLite")
+    import_tensorflow("logo_tf.agents.policy", "logo_tf.world_model.artifact")
+    if arguments.name is not None:
+        from logo_tf.export.saved_model import export_policy, export_world_model
+
+        write = export_policy if kind == "policy" else export_world_model
+        write_line(str(write(path, arguments.name, Path(arguments.to))))
+    if arguments.tflite is not None:
+        from logo_tf.export.tflite import export_tflite
+
+        for file in export_tflite(path, Path(arguments.tflite)):
+            write_line(str(file))
+    return 0

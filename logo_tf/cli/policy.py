@@ -1,0 +1,92 @@
+"""``logo-tf policy``: train and judge policies."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from logo_tf.cli.parser import add_settings, verb
+
+
+def add(verbs: Any) -> None:
+    """Add the verb and the verbs below it."""
+    group = verbs.add_parser("policy", help="train and judge policies")
+    below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    parser = verb(
+        below,
+        "train",
+        train,
+        "train a policy on a dataset, and on what a world model imagines",
+        "Killed or interrupted, the same command resumes.",
+    )
+    parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
+    parser.add_argument("--model", metavar="RUN", help="a world model; without it, real data alone")
+    parser.add_argument("--algorithm", metavar="A", help="such as macql, matd3bc or bc")
+    parser.add_argument("--out", metavar="RUN", required=True, help="the policy's folder, new")
+    add_settings(parser, "width=256 imagination.horizon=5")
+
+    parser = verb(below, "eval", evaluate, "play episodes with a policy and print its return")
+    parser.add_argument("path", metavar="RUN", help="the policy")
+    parser.add_argument("--scenario", metavar="S", help="the scenario (that of its data)")
+    parser.add_argument(
+        "--episodes", metavar="N", type=int, default=20, help="episodes to play (20)"
+    )
+    parser.add_argument("--seed", metavar="K", type=int, default=0, help="fixes every episode (0)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """Train or resume a policy."""
+    from logo_tf.agents.config import PolicyConfig
+    from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.settings import resolve
+    from logo_tf.config import override
+    from logo_tf.data.store import load_dataset
+
+    config = PolicyConfig()
+    if arguments.algorithm is not None:
+        config = override(config, [f"algorithm={arguments.algorithm}"])
+    config = resolve(config, arguments)
+    dataset = load_dataset(arguments.data)
+    model = None if arguments.model is None else Path(arguments.model)
+    import_tensorflow("logo_tf.agents.learner")
+    from logo_tf.agents.learner import train_policy
+
+    path = train_policy(
+        dataset, config, arguments.seed or 0, Path(arguments.out), world_model=model
+    )
+    write_line(f"{path}: trained; judge it with: logo-tf policy eval {path}")
+    return 0
+
+
+def evaluate(arguments: argparse.Namespace) -> int:
+    """Play episodes and print the return."""
+    from logo_tf.artifacts import verify
+    from logo_tf.cli.output import write_json, write_pairs
+    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.config import require
+    from logo_tf.evaluation.returns import evaluate_policy
+    from logo_tf.scenarios.registry import scenario_spec
+
+    require(arguments.episodes >= 1, f"--episodes must be at least 1, got {arguments.episodes}")
+    manifest = verify(arguments.path, "policy")
+    scenario = arguments.scenario or manifest.scenario.name
+    manifest.scenario.require_fits(
+        scenario_spec(scenario), f"the policy {arguments.path}", f"the scenario {scenario}"
+    )
+    import_tensorflow("logo_tf.agents.policy")
+    from logo_tf.agents.policy import load_policy
+
+    policy = load_policy(arguments.path)
+    found = {
+        "scenario": scenario,
+        **evaluate_policy(scenario, policy, arguments.episodes, arguments.seed).to_dict(),
+    }
+    if arguments.json:
+        write_json(found)
+        return 0
+    write_pairs({name: value for name, value in found.items() if name != "returns"})
+    return 0

@@ -1,0 +1,1 @@
+"""What came of it: returns in a scenario, plots, and the HTML report."""

@@ -1,0 +1,186 @@
+"""What a run is made of: the settings of every stage, and the presets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.config import from_dict, require, to_dict
+from logo_tf.errors import LogoError, nearest
+from logo_tf.imagination.config import ImaginationConfig
+from logo_tf.world_model.config import WorldModelConfig
+
+Config = TypeVar("Config")
+Quality = Literal["random", "medium-replay", "medium", "medium-expert", "expert"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetConfig:
+    """How the dataset is collected.
+
+    Attributes:
+      quality: which shipped behaviour policies play, and in which shares.
+      steps: transitions to collect, at least; episodes are played to their end.
+    """
+
+    quality: Quality = "medium-replay"
+    steps: int = 100_000
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"dataset.steps must be at least 1, got {self.steps}")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig:
+    """How what was learned is judged.
+
+    Attributes:
+      episodes: played with each of the policy, behaviour cloning and random actions.
+      horizons: open-loop steps after which the world model's error is measured; 1, 5
+        and 15 are always among them, since the summary shows these.
+      imagined: transitions imagined by the final policy, to look at the weights.
+      frames: pictures in the strip of the team acting; 0 draws none.
+      frame_every: steps between two pictures.
+    """
+
+    episodes: int = 20
+    horizons: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15)
+    imagined: int = 5000
+    frames: int = 8
+    frame_every: int = 15
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "imagined", "frame_every"):
+            value = getattr(self, name)
+            require(value >= 1, f"evaluation.{name} must be at least 1, got {value}")
+        require(self.frames >= 0, f"evaluation.frames must not be negative, got {self.frames}")
+        require(
+            min(self.horizons, default=0) >= 1 and {1, 5, 15} <= set(self.horizons),
+            f"evaluation.horizons must hold 1, 5 and 15 and nothing below 1, got {self.horizons}",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides what ``logo-tf run`` leaves.
+
+    Attributes:
+      scenario: a name that ``logo-tf scenarios`` lists.
+      seed: of every random number; each stage draws from a stream of its own.
+      dataset: how the dataset is collected.
+      world_model: how the world model is built and trained.
+      policy: how the policy is learned, imagination included.
+      bc: how its baseline, behaviour cloning, is learned.
+      evaluation: how they are judged.
+    """
+
+    scenario: str = "mamujoco/HalfCheetah-2x3"
+    seed: int = 0
+    dataset: DatasetConfig = dataclasses.field(default_factory=DatasetConfig)
+    world_model: WorldModelConfig = dataclasses.field(default_factory=WorldModelConfig)
+    policy: PolicyConfig = dataclasses.field(default_factory=PolicyConfig)
+    bc: PolicyConfig = dataclasses.field(default_factory=lambda: PolicyConfig(algorithm="bc"))
+    evaluation: EvaluationConfig = dataclasses.field(default_factory=EvaluationConfig)
+
+    def __post_init__(self) -> None:
+        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
+        require(
+            self.policy.algorithm != "bc",
+            "policy.algorithm is 'bc', which learns from real data alone and is the baseline "
+            "already; choose one that imagined data can feed, such as 'matd3bc'",
+        )
+        require(
+            self.bc.algorithm == "bc",
+            f"bc.algorithm is {self.bc.algorithm!r}, but bc is the behaviour cloning baseline; "
+            "leave it at 'bc'",
+        )
+
+
+def preset(name: str) -> RunConfig:
+    """Return a preset.
+
+    Raises:
+      LogoError: the name is unknown; the message names the nearest.
+    """
+    presets = {"quickstart": _quickstart, "smoke": _smoke}
+    if name not in presets:
+        raise LogoError(f"unknown preset {name!r}; {nearest(name, presets)}")
+    return presets[name]()
+
+
+def over_file(base: Config, path: str | Path) -> Config:
+    """Lay the settings of a JSON file over a config; what the file leaves out stays.
+
+    Raises:
+      LogoError: no such file, not JSON, an unknown key, or a value that does not fit.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LogoError(f"{path}: cannot read the config: {error.strerror}") from None
+    except ValueError as error:
+        raise LogoError(f"{path}: not a JSON config: {error}") from None
+    require(isinstance(data, dict), f"{path}: a config is a JSON object of settings")
+    return from_dict(type(base), _merged(to_dict(base), data), str(path))
+
+
+def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, Any, Any]:
+    """Return the first dotted key on which two configs differ, and both values.
+
+    Returns:
+      (key, our value, their value), a value that is absent being ``None``; ("", None,
+      None) where they are equal.
+    """
+    for key in [*ours, *(key for key in theirs if key not in ours)]:
+        mine, yours = ours.get(key), theirs.get(key)
+        if mine == yours:
+            continue
+        if isinstance(mine, Mapping) and isinstance(yours, Mapping):
+            inner, mine, yours = first_difference(mine, yours)
+            return f"{key}.{inner}", mine, yours
+        return key, mine, yours
+    return "", None, None
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        group = base.get(key)
+        both = isinstance(group, dict) and isinstance(value, Mapping)
+        merged[key] = _merged(group, value) if both and group is not None else value
+    return merged
+
+
+def _quickstart() -> RunConfig:
+    """Ten minutes on two cores, the report included."""
+    return RunConfig()
+
+
+def _smoke() -> RunConfig:
+    """Every stage in under a minute; it shows that the parts fit, and learns nothing."""
+    policy = PolicyConfig(
+        width=16,
+        steps=200,
+        batch_size=32,
+        log_every=50,
+        checkpoint_every=100,
+        imagination=ImaginationConfig(horizon=3),
+    )
+    return RunConfig(
+        dataset=DatasetConfig(steps=4000),
+        world_model=WorldModelConfig(
+            width=16,
+            steps=200,
+            batch_size=32,
+            log_every=50,
+            validate_every=100,
+            validation_windows=16,
+        ),
+        policy=policy,
+        bc=dataclasses.replace(policy, algorithm="bc"),
+        evaluation=EvaluationConfig(episodes=2, imagined=200, frames=2),
+    )

@@ -1,0 +1,198 @@
+"""Serving signatures: clean names, plain tensors, and nothing of Keras or TFP in the graph.
+
+``serving_default`` of a world model:
+
+| input          | shape, dtype                                              |
+|----------------|-----------------------------------------------------------|
+| `observations` | (B, N, O) float32, raw units, zero where padded           |
+| `actions`      | (B, N) int32 choices, or (B, N, A) float32 vectors        |
+| `state`        | (B, S) float32, raw units                                 |
+
+answers `next_observations` (B, N, O), `next_state` (B, S) and `reward` (B,), each with its
+spread `..._std`, `termination` (B,) a probability, `legal_actions` (B, N, A) probabilities
+(discrete actions only) and `uncertainty` (B,). Who lives is read from the observations:
+in a scenario with a no-op, an agent is dead exactly when its observation is all zero.
+
+``serving_default`` of a policy: `observations` as above and, for discrete actions,
+`legal_actions` (B, N, A) float32, legal above 0.5 (a number, so that clients may send the
+0 and 1 of environments, and so that SavedModel and TFLite files are fed the same), answers
+`actions`, (B, N) int32 or (B, N, A) float32. Where nothing is legal it answers 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from logo_tf.specs import ScenarioSpec
+
+if TYPE_CHECKING:
+    from logo_tf.artifacts import Manifest
+    from logo_tf.world_model.protocol import Prediction, WorldModel
+
+SIGNATURE = "serving_default"
+# Below every score a network can give, and finite, so that TFLite has it too.
+_NEVER = float(np.finfo(np.float32).min)
+
+
+class ExportablePolicy(Protocol):
+    """What an export needs of a trained policy."""
+
+    @property
+    def spec(self) -> ScenarioSpec:
+        """The scenario it acts in."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of its run."""
+
+    def act(
+        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Choose joint actions, as ``TeamPolicy`` does."""
+
+    def agent_function(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Return agent i's deterministic policy: (B, O_i) -> (B, A_i) actions, or scores."""
+
+
+class Traced(NamedTuple):
+    """A traced signature and what it needs.
+
+    function: the concrete function; module: a plain ``tf.Module`` that holds the
+    variables it reads, and nothing else, so that whatever classes they came from,
+    none is needed to load the export (and none is lost before it is written).
+    """
+
+    function: Any
+    module: tf.Module
+
+
+def world_model_signature(model: WorldModel) -> Traced:
+    """Trace a world model's ``serving_default``, with a free batch size; see above."""
+    spec = model.spec
+    inputs = [
+        _float((None, spec.num_agents, spec.observation_dim), "observations"),
+        tf.TensorSpec((None, *spec.action_shape), tf.as_dtype(spec.action_dtype), "actions"),
+        _float((None, spec.state_dim), "state"),
+    ]
+
+    def answer(
+        observations: tf.Tensor, actions: tf.Tensor, state: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        mask = agent_mask(observations, spec)
+        return prediction_tensors(model.step(state, observations, actions, mask), spec)
+
+    return _trace(answer, inputs)
+
+
+def policy_signature(policy: ExportablePolicy) -> Traced:
+    """Trace a joint policy's ``serving_default``, with a free batch size; see above."""
+    spec = policy.spec
+    agents = [policy.agent_function(i) for i in range(spec.num_agents)]
+    observations = _float((None, spec.num_agents, spec.observation_dim), "observations")
+    legal = _float((None, spec.num_agents, spec.action_dim), "legal_actions")
+
+    def choose(observations: tf.Tensor, legal_actions: tf.Tensor) -> dict[str, tf.Tensor]:
+        chosen = []
+        for i, agent in enumerate(agents):
+            scores = agent(observations[:, i, : spec.observation_dims[i]])
+            chosen.append(best_legal(scores, legal_actions[:, i, : spec.action_dims[i]]))
+        return {"actions": tf.stack(chosen, axis=1)}
+
+    def move(observations: tf.Tensor) -> dict[str, tf.Tensor]:
+        moves = []
+        for i, agent in enumerate(agents):
+            action = agent(observations[:, i, : spec.observation_dims[i]])
+            moves.append(tf.pad(action, [[0, 0], [0, spec.action_dim - spec.action_dims[i]]]))
+        return {"actions": tf.stack(moves, axis=1)}
+
+    return _trace(choose, [observations, legal]) if spec.discrete else _trace(move, [observations])
+
+
+def agent_signature(policy: ExportablePolicy, agent: int) -> Traced:
+    """Trace one agent's policy for an edge device: a batch of 1, no randomness.
+
+    Returns:
+      The signature `observation` (1, O_i) -> `action` (1, A_i) float32, or
+      `observation` (1, O_i), `legal_actions` (1, A_i) float32 -> `action` (1,) int32.
+    """
+    spec = policy.spec
+    function = policy.agent_function(agent)
+    observation = _float((1, spec.observation_dims[agent]), "observation")
+    legal = _float((1, spec.action_dims[agent]), "legal_actions")
+
+    def choose(observation: tf.Tensor, legal_actions: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"action": best_legal(function(observation), legal_actions)}
+
+    def move(observation: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"action": tf.identity(function(observation))}
+
+    return _trace(choose, [observation, legal]) if spec.discrete else _trace(move, [observation])
+
+
+def agent_mask(observations: tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
+    """Return (B, N) float32, 0 for agents that are dead: whose observation is all zero.
+
+    Only scenarios with a no-op have dead agents; elsewhere all live.
+    """
+    if spec.noop_action is None:
+        return tf.ones(tf.shape(observations)[:-1], tf.float32)
+    return tf.cast(tf.reduce_any(tf.not_equal(observations, 0.0), axis=-1), tf.float32)
+
+
+def prediction_tensors(prediction: Prediction, spec: ScenarioSpec) -> dict[str, tf.Tensor]:
+    """Name a prediction's tensors as the signature does."""
+    named = {
+        "next_observations": prediction.observations,
+        "next_observations_std": prediction.observations_std,
+        "next_state": prediction.state,
+        "next_state_std": prediction.state_std,
+        "reward": prediction.reward,
+        "reward_std": prediction.reward_std,
+        "termination": prediction.termination,
+        "uncertainty": prediction.uncertainty,
+    }
+    if spec.discrete:
+        named["legal_actions"] = prediction.legal_actions
+    # A signature's outputs must be its own tensors, never its inputs handed through.
+    return {name: tf.identity(tensor, name) for name, tensor in named.items()}
+
+
+def mask_illegal(scores: tf.Tensor, legal_actions: tf.Tensor) -> tf.Tensor:
+    """Return scores (B, A) with illegal actions (at most 0.5) below every legal one."""
+    return tf.where(legal_actions > 0.5, scores, tf.constant(_NEVER, scores.dtype))
+
+
+def best_legal(scores: tf.Tensor, legal_actions: tf.Tensor) -> tf.Tensor:
+    """Return (B,) int32, the legal action of the highest score; 0 where none is legal."""
+    return tf.argmax(mask_illegal(scores, legal_actions), axis=-1, output_type=tf.int32)
+
+
+def describe(function: Any) -> dict[str, dict[str, dict[str, Any]]]:
+    """Say what a concrete function takes and gives, as JSON can hold it; -1 is a free size."""
+    positional, named = function.structured_input_signature
+    inputs = {spec.name: spec for spec in (*positional, *named.values())}
+    outputs = function.structured_outputs
+    return {
+        "inputs": {name: _described(inputs[name]) for name in inputs},
+        "outputs": {name: _described(outputs[name]) for name in sorted(outputs)},
+    }
+
+
+def _trace(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
+    function = tf.function(answer, input_signature=inputs).get_concrete_function()
+    module = tf.Module()
+    module.weights = list(function.variables)
+    return Traced(function, module)
+
+
+def _described(tensor: Any) -> dict[str, Any]:
+    shape = [-1 if size is None else size for size in tensor.shape]
+    return {"dtype": tensor.dtype.name, "shape": shape}
+
+
+def _float(shape: tuple[int | None, ...], name: str) -> tf.TensorSpec:
+    return tf.TensorSpec(shape, tf.float32, name)

@@ -1,0 +1,141 @@
+"""How a world model is built and trained: every number and every reading of the paper."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+from logo_tf.config import require
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldModelConfig:
+    """Settings of a world model. The defaults are the best form that was measured.
+
+    Where the paper leaves a choice, the readings are selectable (``Literal`` fields).
+
+    Attributes:
+      kind: which world model, a name of ``registry``.
+      width: units of each hidden layer of the encoders.
+      depth: hidden layers of each encoder.
+      decoder_share: width of the decoders D_p and D_d, as a share of ``width``.
+      activation: of the hidden layers.
+      local_action: what E_p sees, its ``own`` action or the ``joint`` one.
+      deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
+        paper) or ``all`` (o', s and a: some rewards are differences of states).
+      deductive_training: which o' train E_d: ``real`` (as written), ``predicted``
+        (ô' with the gradient stopped), or ``mixed`` (every other row each).
+      predicted_weight: weight of rows with ô' against rows with real o', where mixed.
+      feedback: the state that a step returns and feeds back: ``fused``
+        (ŝ' + s̄') / 2, ``deduced`` s̄' or ``auxiliary`` ŝ'.
+      regularisation: reading of Eq. 4: ``states`` (D_d turns ŝ' into o', which also
+        trains E_s) or ``observations`` (ô' through E_d and D_d gives o' back).
+      local_reconstruction: weight of D_p's loss in Eq. 2; at 1 it bends ô'.
+      deductive_reconstruction: weight of D_d's loss in Eq. 3.
+      regularisation_weight: weight of Eq. 4.
+      reward_weight: weight of the reward's squared error, in standard deviations.
+      termination_weight: weight of the ending's cross-entropy.
+      legal_weight: weight of the legal actions' cross-entropy.
+      spread_weight: weight of the variance heads' likelihood; it moves nothing else.
+      unroll: open-loop steps trained in the last part of the training.
+      unroll_share: the share of the steps that part takes.
+      unroll_weight: weight of the further open-loop steps against one-step errors.
+      unroll_gradient: whether gradients pass from step to step (``through``), not
+        (``stopped``), or ``auto``: through for discrete actions, else stopped.
+      steps: gradient steps.
+      batch_size: transitions per gradient step (windows times their length).
+      learning_rate: Adam's, at its highest.
+      warmup_steps: steps over which it rises from 0; then it falls as a cosine.
+      final_learning_rate: where the cosine ends, as a share of the highest.
+      clip_norm: largest global norm of a gradient.
+      log_every: steps between two lines of metrics.
+      validate_every: steps between validations, each of which leaves a checkpoint.
+      validation_windows: held-out windows that a validation predicts.
+      validation_horizon: open-loop steps that a validation predicts.
+      patience: validations without a better one after which training stops.
+      validation_share: share of the episodes held out to stop and select by.
+      test_share: share of the episodes never seen in training.
+    """
+
+    kind: Literal["logo"] = "logo"
+    width: int = 192
+    depth: int = 2
+    decoder_share: float = 0.2
+    activation: Literal["relu", "silu", "elu", "gelu"] = "silu"
+    local_action: Literal["own", "joint"] = "joint"
+    deductive_input: Literal["observations", "all"] = "all"
+    deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
+    predicted_weight: float = 2.0
+    feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
+    regularisation: Literal["states", "observations"] = "states"
+    local_reconstruction: float = 0.02
+    deductive_reconstruction: float = 0.1
+    regularisation_weight: float = 0.1
+    reward_weight: float = 1.0
+    termination_weight: float = 1.0
+    legal_weight: float = 1.0
+    spread_weight: float = 1.0
+    unroll: int = 4
+    unroll_share: float = 0.4
+    unroll_weight: float = 1.0
+    unroll_gradient: Literal["auto", "through", "stopped"] = "auto"
+    steps: int = 6000
+    batch_size: int = 256
+    learning_rate: float = 2e-3
+    warmup_steps: int = 100
+    final_learning_rate: float = 0.01
+    clip_norm: float = 10.0
+    log_every: int = 100
+    validate_every: int = 500
+    validation_windows: int = 256
+    validation_horizon: int = 5
+    patience: int = 8
+    validation_share: float = 0.1
+    test_share: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive = (
+            "width",
+            "depth",
+            "unroll",
+            "steps",
+            "batch_size",
+            "learning_rate",
+            "log_every",
+            "validate_every",
+            "validation_windows",
+            "validation_horizon",
+            "patience",
+            "clip_norm",
+        )
+        for name in positive:
+            value = getattr(self, name)
+            require(value > 0, f"world model config: {name} must be above 0, got {value}")
+        for name in ("unroll_share", "final_learning_rate", "decoder_share"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"world model config: {name} must be in 0..1, got {value}")
+        for field in dataclasses.fields(self):
+            if field.name.endswith("_weight") or field.name.endswith("_reconstruction"):
+                value = getattr(self, field.name)
+                require(value >= 0, f"world model config: {field.name} is negative: {value}")
+        require(
+            self.warmup_steps >= 0,
+            f"world model config: warmup_steps must not be negative, got {self.warmup_steps}",
+        )
+        require(
+            self.batch_size >= 2 * self.unroll,
+            f"world model config: batch_size {self.batch_size} is too small for windows of "
+            f"unroll {self.unroll}; it must be at least {2 * self.unroll}",
+        )
+        require(
+            self.validate_every % self.log_every == 0,
+            f"world model config: validate_every {self.validate_every} must be a multiple of "
+            f"log_every {self.log_every}",
+        )
+
+    @property
+    def unroll_start(self) -> int:
+        """The first step that trains open loop; ``steps`` where none does."""
+        if self.unroll == 1:
+            return self.steps
+        return round(self.steps * (1 - self.unroll_share))

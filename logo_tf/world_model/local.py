@@ -1,0 +1,84 @@
+"""The predictive module: each agent's next observation from what it sees, and back (Eq. 2)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from logo_tf import seeds
+from logo_tf.specs import ScenarioSpec
+from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.networks import Trunk, dense
+
+
+class LocalOutput(NamedTuple):
+    """What E_p says of each agent, in standardised units.
+
+    change: (B, N, O) ô' - o; log_variance: (B, N, O) of o';
+    legal_logits: (B, N, L) which actions will be legal.
+    """
+
+    change: tf.Tensor
+    log_variance: tf.Tensor
+    legal_logits: tf.Tensor
+
+
+class LocalEncoder(keras.Model):
+    """E_p: one network for all agents, told apart by a one-hot id; no loop over agents.
+
+    The first layer is split: what all agents share (s, and a in the ``joint``
+    reading) is multiplied once per row instead of once per agent.
+    """
+
+    def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
+        """Args: seed: fixes the initial weights."""
+        super().__init__(name="local_encoder")
+        self._sizes = (spec.num_agents, spec.observation_dim, spec.legal_dim)
+        derive = seeds.derive
+        self.own = dense(config.width, None, derive(seed, "own"), "own")
+        self.shared = dense(config.width, None, derive(seed, "shared"), "shared")
+        self.activation = keras.activations.get(config.activation)
+        self.trunk = Trunk(
+            config.width, config.depth - 1, config.activation, derive(seed, "trunk"), "trunk"
+        )
+        outputs = spec.observation_dim + spec.legal_dim
+        self.mean = dense(outputs, None, derive(seed, "mean"), "mean", scale=0.1)
+        self.spread = dense(spec.observation_dim, None, derive(seed, "spread"), "spread", scale=0.1)
+
+    def call(self, own: tf.Tensor, shared: tf.Tensor) -> LocalOutput:
+        """Predict.
+
+        Args:
+          own: (B, N, F) each agent's observation, action, life and id.
+          shared: (B, G) what all agents are given: s, and a in the joint reading.
+        """
+        n, o, legal = self._sizes
+        mine = self.own(tf.reshape(own, (-1, own.shape[-1])))
+        ours = self.shared(shared)
+        width = ours.shape[-1]
+        hidden = tf.reshape(mine, (-1, n, width)) + ours[:, None]
+        hidden = self.trunk(self.activation(tf.reshape(hidden, (-1, width))))
+        mean = tf.reshape(self.mean(hidden), (-1, n, o + legal))
+        # The variance must not cost the mean any accuracy: it trains no features.
+        spread = tf.reshape(self.spread(tf.stop_gradient(hidden)), (-1, n, o))
+        return LocalOutput(mean[..., :o], spread, mean[..., o:])
+
+
+class LocalDecoder(keras.Model):
+    """D_p: ô' of an agent -> the o, a and s that E_p saw (what exactly is our choice)."""
+
+    def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
+        """Args: seed: fixes the initial weights."""
+        super().__init__(name="local_decoder")
+        width = max(8, round(config.width * config.decoder_share))
+        self.trunk = Trunk(width, 1, config.activation, seeds.derive(seed, "trunk"), "trunk")
+        outputs = spec.observation_dim + spec.action_dim + spec.state_dim
+        self.mean = dense(outputs, None, seeds.derive(seed, "mean"), "mean")
+
+    def call(self, observations: tf.Tensor) -> tf.Tensor:
+        """Reconstruct (B, N, O) -> (B, N, O + A + S)."""
+        n, o = observations.shape[1:]
+        flat = self.mean(self.trunk(tf.reshape(observations, (-1, o))))
+        return tf.reshape(flat, (-1, n, flat.shape[-1]))

@@ -1,0 +1,213 @@
+"""What LOGO is trained on: Eqs. 2 to 4 put together over one-step and open-loop predictions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import tensorflow as tf
+
+from logo_tf.data.transitions import Transitions
+from logo_tf.world_model.losses import (
+    Masks,
+    Targets,
+    decoded_error,
+    deductive_losses,
+    local_losses,
+    reconstruction_error,
+    squared_error,
+)
+
+if TYPE_CHECKING:
+    from logo_tf.world_model.logo import LogoWorldModel, Paths, Start
+
+
+def losses(
+    model: LogoWorldModel, batch: Transitions, mask: tf.Tensor, unroll: int
+) -> dict[str, tf.Tensor]:
+    """All losses of a batch of windows.
+
+    Every row is predicted one step ahead. Beyond that, ``unroll`` - 1 further steps are
+    predicted open loop from each window's first row, under the logged actions.
+
+    Args:
+      model: LOGO.
+      batch: (B, T, ...) windows of real transitions.
+      mask: (B, T) float32, 0 for rows past an episode's end.
+      unroll: open-loop steps, 1 to T.
+
+    Returns:
+      Scalars by name; ``loss`` is the weighted sum that training minimises.
+    """
+    length = mask.shape[1]
+    flat = tf.nest.map_structure(_join_time, batch)
+    start = model.start(flat.state, flat.observations, flat.actions, flat.agent_mask)
+    targets, masks = _targets(model, flat), _masks(model, flat, tf.reshape(mask, [-1]))
+    named, paths = _one_step(model, start, targets, masks, length)
+    total = _weigh(model, named)
+    if unroll > 1:
+        further = _open_loop(model, batch, mask, paths, unroll)
+        total += model.config.unroll_weight * _weigh(model, further)
+        named |= {f"open_loop_{name}": value for name, value in further.items()}
+    return {"loss": total, **named}
+
+
+def _one_step(
+    model: LogoWorldModel, start: Start, targets: Targets, masks: Masks, length: int
+) -> tuple[dict[str, tf.Tensor], Paths]:
+    """Losses of all rows one step ahead, with every reconstruction."""
+    local, observations = model.predict_locally(start)
+    # With the gradient flowing into ô' one-step errors fall, but open-loop rollouts break.
+    seen = tf.stop_gradient(model.visible(start, local, observations))
+    taught = _taught_rows(model, tf.shape(seen)[0], length)
+    seen = tf.where(taught[:, None, None], targets.observations, seen)
+    paths = model.deduce(start, local, observations, seen)
+    deductive_masks = masks
+    if model.config.deductive_training == "mixed":
+        weights = tf.where(taught, 1.0, model.config.predicted_weight)
+        deductive_masks = masks._replace(rows=masks.rows * weights)
+    named = _prediction(model, paths, targets, masks, deductive_masks)
+    named |= _reconstructions(model, start, paths, targets, masks)
+    return named, paths
+
+
+def _open_loop(
+    model: LogoWorldModel, batch: Transitions, mask: tf.Tensor, paths: Paths, unroll: int
+) -> dict[str, tf.Tensor]:
+    """Mean losses of the steps after the first, fed with the model's own predictions."""
+    config, length = model.config, mask.shape[1]
+    through = config.unroll_gradient == "through" or (
+        config.unroll_gradient == "auto" and model.spec.discrete
+    )
+    state = tf.reshape(paths.state, (-1, length, paths.state.shape[-1]))[:, 0]
+    observations = tf.reshape(paths.observations, (-1, length, *paths.observations.shape[1:]))[:, 0]
+    steps: list[dict[str, tf.Tensor]] = []
+    for t in range(1, unroll):
+        now = tf.nest.map_structure(lambda x, t=t: x[:, t], batch)
+        real = model.start(now.state, now.observations, now.actions, now.agent_mask)
+        if not through:
+            state, observations = tf.stop_gradient(state), tf.stop_gradient(observations)
+        start = real._replace(state=state, observations=observations * real.alive[..., None])
+        local, observations = model.predict_locally(start)
+        seen = tf.stop_gradient(model.visible(start, local, observations))
+        ahead = model.deduce(start, local, observations, seen)
+        state = ahead.state
+        targets, masks = _targets(model, now), _masks(model, now, mask[:, t])
+        steps.append(_prediction(model, ahead, targets, masks, masks))
+    return {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
+
+
+def _prediction(
+    model: LogoWorldModel, paths: Paths, targets: Targets, masks: Masks, deductive_masks: Masks
+) -> dict[str, tf.Tensor]:
+    """The prediction terms of Eqs. 2 and 3, and the losses of ŝ' and of the fused state."""
+    local = local_losses(paths.local, paths.observations, targets, masks)
+    deductive = deductive_losses(
+        paths.deductive, paths.deduced, paths.state, targets, deductive_masks
+    )
+    dims = masks.rows[:, None] * masks.state
+    named = {
+        "observations": local.observations,
+        "legal_actions": local.legal_actions,
+        "deduced_state": deductive.state,
+        "auxiliary_state": squared_error(paths.auxiliary, targets.state, dims),
+        "reward": deductive.reward,
+        "termination": deductive.termination,
+        "spread": local.spread + deductive.spread,
+    }
+    if model.config.feedback == "fused":
+        named["fused_state"] = squared_error(paths.state, targets.state, dims)
+    return named
+
+
+def _reconstructions(
+    model: LogoWorldModel, start: Start, paths: Paths, targets: Targets, masks: Masks
+) -> dict[str, tf.Tensor]:
+    """Second terms of Eqs. 2 and 3, and Eq. 4 in the chosen reading."""
+    spec, config = model.spec, model.config
+    named = {}
+    if config.local_reconstruction:
+        shown = tf.broadcast_to(
+            start.state[:, None], (tf.shape(start.state)[0], spec.num_agents, spec.state_dim)
+        )
+        inputs = tf.concat([start.observations, start.actions, shown], axis=-1)
+        real = np.concatenate(
+            [
+                spec.observation_mask,
+                spec.action_mask,
+                np.ones((spec.num_agents, spec.state_dim), np.float32),
+            ],
+            axis=-1,
+        )
+        decoded = model.local_decoder(paths.observations)
+        named["local_reconstruction"] = reconstruction_error(decoded, inputs, real, masks)
+    if config.regularisation == "states":
+        # One pass of the decoder over s̄' (Eq. 3) and ŝ' (Eq. 4, reading a).
+        decoded = model.deductive_decoder(tf.concat([paths.deduced, paths.auxiliary], axis=0))
+        of_deduced, of_auxiliary = tf.split(decoded, 2)
+        named["regularisation"] = decoded_error(of_auxiliary, targets, masks)
+    else:
+        of_deduced = model.deductive_decoder(paths.deduced)
+        through = model.deduce(start, paths.local, paths.observations, paths.observations)
+        again = deductive_losses(through.deductive, through.deduced, through.state, targets, masks)
+        named["regularisation"] = (
+            decoded_error(model.deductive_decoder(through.deduced), targets, masks)
+            + again.state
+            + again.reward
+        )
+    named["deductive_reconstruction"] = decoded_error(of_deduced, targets, masks)
+    return named
+
+
+def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
+    config = model.config
+    weights = {
+        "legal_actions": config.legal_weight,
+        "reward": config.reward_weight,
+        "termination": config.termination_weight,
+        "spread": config.spread_weight,
+        "local_reconstruction": config.local_reconstruction,
+        "deductive_reconstruction": config.deductive_reconstruction,
+        "regularisation": config.regularisation_weight,
+    }
+    return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
+
+
+def _taught_rows(model: LogoWorldModel, rows: tf.Tensor, length: int) -> tf.Tensor:
+    """(rows,) bool: where E_d is given real o'; never a window's first row if it is unrolled."""
+    index = tf.range(rows)
+    time = index % length
+    reading = model.config.deductive_training
+    if reading == "mixed":
+        return (time if length > 1 else index) % 2 == 1
+    if reading == "real":
+        return time >= min(length - 1, 1)
+    return tf.zeros_like(index, tf.bool)
+
+
+def _targets(model: LogoWorldModel, batch: Transitions) -> Targets:
+    scaling = model.scaling
+    return Targets(
+        observations=scaling.observations(batch.next_observations, batch.next_agent_mask),
+        state=scaling.state(batch.next_state),
+        reward=scaling.reward(batch.rewards),
+        termination=batch.terminals,
+        legal_actions=tf.cast(batch.next_legal_actions, tf.float32),
+    )
+
+
+def _masks(model: LogoWorldModel, batch: Transitions, rows: tf.Tensor) -> Masks:
+    spec = model.spec
+    lived = batch.agent_mask * batch.next_agent_mask
+    return Masks(
+        rows=rows,
+        observations=lived[..., None] * model.scaling.observation_mask,
+        agents=batch.agent_mask,
+        state=model.scaling.state_mask,
+        legal_actions=spec.action_mask[:, : spec.legal_dim],
+    )
+
+
+def _join_time(values: tf.Tensor) -> tf.Tensor:
+    """(B, T, ...) -> (B*T, ...)."""
+    return tf.reshape(values, (-1, *values.shape[2:]))

@@ -1,0 +1,124 @@
+"""What every world model promises: LOGO, and the rivals it is compared with."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import tensorflow as tf
+
+from logo_tf.artifacts import Manifest
+from logo_tf.data.transitions import Transitions
+from logo_tf.specs import ScenarioSpec
+from logo_tf.world_model.config import WorldModelConfig
+
+
+class Prediction(NamedTuple):
+    """One predicted step, in raw units; zero for padding and for agents that are dead.
+
+    observations: (B, N, O) mean of o', given that the agent lives on;
+    observations_std: (B, N, O) its spread; state: (B, S) mean of s'; state_std: (B, S); reward: (B,) mean; reward_std: (B,);
+    termination: (B,) probability that the scenario ends with this step;
+    legal_actions: (B, N, L) probability that each action is legal next (L = 0: continuous);
+    uncertainty: (B,) >= 0, Eq. 5 on standardised states over sqrt(predicted dimensions).
+    """
+
+    observations: tf.Tensor
+    observations_std: tf.Tensor
+    state: tf.Tensor
+    state_std: tf.Tensor
+    reward: tf.Tensor
+    reward_std: tf.Tensor
+    termination: tf.Tensor
+    legal_actions: tf.Tensor
+    uncertainty: tf.Tensor
+
+
+class WorldModel(Protocol):
+    """A learned simulator of one step of a team.
+
+    A world model is a ``tf.Module``, so ``tf.train.Checkpoint(model=model)`` saves
+    and restores it exactly; its methods may be traced into a graph.
+    """
+
+    manifest: Manifest | None
+    """Of the artefact it was loaded from, if it was."""
+
+    @property
+    def spec(self) -> ScenarioSpec:
+        """The scenario it simulates."""
+
+    @property
+    def config(self) -> WorldModelConfig:
+        """What it was built with."""
+
+    @property
+    def trainable_variables(self) -> Any:
+        """The variables that training moves, in a fixed order."""
+
+    def step(
+        self, state: tf.Tensor, observations: tf.Tensor, actions: tf.Tensor, agent_mask: tf.Tensor
+    ) -> Prediction:
+        """Predict one step; deterministic, no random number is drawn.
+
+        Args:
+          state: (B, S) raw units.
+          observations: (B, N, O) raw units, zero where padded.
+          actions: (B, N) int32 or (B, N, A) float32.
+          agent_mask: (B, N) float32, 1 for the living.
+
+        Returns:
+          The mean prediction and its spread, clipped to the range of the training data.
+        """
+
+    def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
+        """Return scalar losses of a batch of windows, ``"loss"`` being their weighted sum.
+
+        Args:
+          batch: (B, T, ...) consecutive transitions, real ones.
+          mask: (B, T) float32, 0 for rows past an episode's end.
+          unroll: how many steps to predict open loop from the first row, 1 to T;
+            every row is also predicted one step ahead.
+        """
+
+
+def next_legal(prediction: Prediction | tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
+    """Return which actions a prediction allows next, at least one per agent.
+
+    Args:
+      prediction: of any world model, or its ``legal_actions`` (B, N, L) alone.
+      spec: its scenario.
+
+    Returns:
+      (B, N, L) bool: legal where more likely than not, and always the likeliest
+      existing action; (B, N, 0) for continuous actions.
+    """
+    probability = (
+        prediction.legal_actions if isinstance(prediction, Prediction) else prediction
+    )
+    if not spec.discrete:
+        return tf.zeros(tf.shape(probability), tf.bool)
+    exists = tf.constant(spec.action_mask)
+    probability = probability * exists - (1.0 - exists)
+    likeliest = tf.one_hot(
+        tf.argmax(probability, axis=-1), spec.action_dim, on_value=True, off_value=False
+    )
+    return tf.logical_or(probability > 0.5, likeliest)
+
+
+def next_agent_mask(legal_actions: tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
+    """Return who lives, from what is legal.
+
+    Args:
+      legal_actions: (B, N, L) bool.
+      spec: the scenario; where it has a no-op, an agent left with it alone is dead.
+
+    Returns:
+      (B, N) float32: 1 for the living; all ones where nothing tells.
+    """
+    if not spec.discrete or spec.noop_action is None:
+        return tf.ones(tf.shape(legal_actions)[:-1], tf.float32)
+    acting = tf.one_hot(
+        spec.noop_action, spec.action_dim, on_value=False, off_value=True, dtype=tf.bool
+    )
+    alive = tf.reduce_any(tf.logical_and(legal_actions, acting), axis=-1)
+    return tf.cast(alive, tf.float32)

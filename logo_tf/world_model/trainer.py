@@ -1,0 +1,334 @@
+"""Trains a world model: resumable to the bit, stopped early by held-out open-loop error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from logo_tf import artifacts, seeds
+from logo_tf.config import to_dict
+from logo_tf.data import pipeline
+from logo_tf.data.standardisation import Standardisation, standardisation
+from logo_tf.data.store import Dataset, Split
+from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, require_finite
+from logo_tf.world_model.artifact import KIND, save_weights, split_of
+from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.diagnostics import evaluate_model
+from logo_tf.world_model.open_loop import open_loop
+from logo_tf.world_model.optimizer import Adam, learning_rate
+from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.registry import build
+
+METRICS = "metrics.jsonl"
+_CHECKPOINTS = "checkpoints"
+
+
+def train_world_model(
+    dataset: Dataset,
+    config: WorldModelConfig,
+    seed: int,
+    out: str | Path,
+    loggers: Sequence[MetricLogger] | None = None,
+) -> Path:
+    """Train a world model on a dataset and leave it as an artefact.
+
+    The episodes are split into training, validation and test ones. Every
+    ``validate_every`` steps the held-out open-loop error decides which weights are kept
+    and leaves a checkpoint beside ``out``; a call that was killed at any moment and is
+    made again ends with the weights, to the bit, of one that was not.
+
+    Args:
+      dataset: the data.
+      config: the model and its training.
+      seed: fixes the split, the initial weights and the batches.
+      out: where the artefact will stand.
+      loggers: where metrics go besides ``metrics.jsonl``; None is a progress bar.
+        They are closed at the end. Logging changes no weight.
+
+    Returns:
+      ``out``.
+
+    Raises:
+      LogoError: ``out`` exists or is being written, too few episodes, or a loss
+        stopped being finite (the last good checkpoint is kept).
+    """
+    out = Path(out)
+    fingerprint = {
+        "config": to_dict(config),
+        "seed": seed,
+        "dataset": dataset.manifest.hash,
+    }
+    with artifacts.writing(out, resume=fingerprint) as aside:
+        split = split_of(dataset, config, seed)
+        units = standardisation(dataset, split.train)
+        training = _Training(dataset, config, split, units, seed, aside / _CHECKPOINTS)
+        start = training.restore()
+        _forget_after(aside / METRICS, start)
+        shown = [_Brief("world model", config.steps, start)] if loggers is None else loggers
+        everything = Loggers([JsonlLogger(aside / METRICS), *shown])
+        try:
+            training.run(everything)
+        finally:
+            everything.close()
+        model = training.best()
+        save_weights(model, units, aside)
+        figures = evaluate_model(
+            model, dataset, split.validation, seed=seeds.derive(seed, "figures")
+        )
+        figures["best_step"] = int(training.best_step)
+        artifacts.publish(
+            out,
+            artifacts.Manifest(
+                kind=KIND,
+                spec=dataset.spec.to_dict(),
+                config={"model": to_dict(config), "seed": seed},
+                parents={"dataset": dataset.manifest.hash},
+                figures=figures,
+            ),
+            scratch=(_CHECKPOINTS,),
+        )
+    return out
+
+
+class _Training(tf.Module):
+    """Everything a checkpoint holds, and the loop that moves it."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: WorldModelConfig,
+        split: Split,
+        units: Standardisation,
+        seed: int,
+        folder: Path,
+    ) -> None:
+        super().__init__(name="training")
+        self._dataset, self._config, self._split, self._seed = dataset, config, split, seed
+        self._units = units
+        self.model = build(config, dataset.spec, units, seeds.derive(seed, "weights"))
+        weights = self.model.trainable_variables
+        self.optimizer = Adam(weights, config.clip_norm)
+        self.best_weights = [tf.Variable(weight, trainable=False) for weight in weights]
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.best_score = tf.Variable(np.inf, dtype=tf.float32, trainable=False)
+        self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.waited = tf.Variable(0, dtype=tf.int64, trainable=False)
+        saved = tf.train.Checkpoint(
+            weights=list(weights),
+            optimizer=self.optimizer,
+            best_weights=self.best_weights,
+            step=self.step,
+            best_score=self.best_score,
+            best_step=self.best_step,
+            waited=self.waited,
+        )
+        self._checkpoints = tf.train.CheckpointManager(saved, str(folder), max_to_keep=2)
+
+    def restore(self) -> int:
+        """Continue from the last checkpoint, if there is one; return the step reached."""
+        latest = self._checkpoints.latest_checkpoint
+        if latest:
+            self._checkpoints.checkpoint.restore(latest).assert_consumed()
+        return int(self.step)
+
+    def best(self) -> WorldModel:
+        """The model with the best weights so far."""
+        for weight, best in zip(self.model.trainable_variables, self.best_weights, strict=True):
+            weight.assign(best)
+        return self.model
+
+    def run(self, loggers: Loggers) -> None:
+        """Train to the end, or until validation stops improving."""
+        config = self._config
+        validate = self._validator()
+        first, second = config.unroll_start, config.steps
+        for begin, end, unroll in ((0, first, 1), (first, second, config.unroll)):
+            if int(self.step) >= end or self._finished():
+                continue
+            batches = self._batches(unroll, int(self.step) - begin)
+            steps = self._steps(unroll)
+            while int(self.step) < end and not self._finished():
+                metrics = self._advance(steps, batches, end)
+                step = int(self.step)
+                if step % config.validate_every == 0 or step == config.steps:
+                    metrics |= self._validate(validate)
+                    # Logged before it is saved: lines after the checkpoint are written again.
+                    loggers.write(step, metrics)
+                    with artifacts.guarded(self._checkpoints.directory):
+                        self._checkpoints.save(checkpoint_number=step)
+                else:
+                    loggers.write(step, metrics)
+
+    def _finished(self) -> bool:
+        return int(self.waited) >= self._config.patience
+
+    def _batches(self, unroll: int, start: int) -> Iterator[Any]:
+        config = self._config
+        stream = pipeline.windows(
+            self._dataset,
+            self._split.train,
+            unroll,
+            config.batch_size // unroll,
+            seeds.derive(self._seed, "batches", unroll),
+            start,
+        )
+        return iter(stream)
+
+    def _advance(self, steps: Callable, batches: Iterator[Any], end: int) -> dict[str, float]:
+        """Take steps up to the next line of metrics, and return their means."""
+        begin = int(self.step)
+        until = min((begin // self._config.log_every + 1) * self._config.log_every, end)
+        table = steps(batches, tf.constant(until - begin)).numpy()
+        for row in np.flatnonzero(~np.isfinite(table).all(axis=1))[:1]:
+            values = dict(zip(steps.names, table[row], strict=True))
+            require_finite(begin + int(row) + 1, values, "world model")
+        return dict(zip(steps.names, table.mean(axis=0).tolist(), strict=True))
+
+    def _steps(self, unroll: int) -> _Steps:
+        return _Steps(self.model, self.optimizer, self.step, self._config, unroll)
+
+    def _validator(self) -> Callable[[], dict[str, tf.Tensor]]:
+        """A function that measures the open-loop error on fixed held-out windows."""
+        config, units = self._config, self._units
+        horizon = config.validation_horizon
+        stream = pipeline.windows(
+            self._dataset,
+            self._split.validation,
+            horizon,
+            config.validation_windows,
+            seeds.derive(self._seed, "validation"),
+        )
+        batch, mask = next(iter(stream))
+        spec = self._dataset.spec
+        dims = spec.predicted_state_mask * ~units.state_constant
+        seen = spec.observation_mask * ~units.observation_constant
+
+        @tf.function(autograph=False)
+        def measure() -> dict[str, tf.Tensor]:
+            predicted = open_loop(self.model, batch)
+            rows = tf.transpose(mask)
+            lived = tf.transpose(batch.agent_mask * batch.next_agent_mask, (1, 0, 2))
+            state = predicted.state - tf.transpose(batch.next_state, (1, 0, 2))
+            observations = predicted.observations - tf.transpose(
+                batch.next_observations, (1, 0, 2, 3)
+            )
+            reward = predicted.reward - tf.transpose(batch.rewards)
+            return {
+                "validation_state_rmse": _rmse(state / units.state_std, rows[..., None] * dims),
+                "validation_observations_rmse": _rmse(
+                    observations / units.observation_std,
+                    (rows[..., None] * lived)[..., None] * seen,
+                ),
+                "validation_reward_rmse": _rmse(reward / units.reward_std, rows),
+            }
+
+        return measure
+
+    def _validate(self, measure: Callable[[], dict[str, tf.Tensor]]) -> dict[str, float]:
+        """Measure, and keep the weights if they are the best so far."""
+        found = {name: float(value) for name, value in measure().items()}
+        step = int(self.step)
+        require_finite(step, found, "world model")
+        # The state and what agents see of it; reward errors are too noisy to select by.
+        score = found["validation_state_rmse"] + found["validation_observations_rmse"]
+        if np.float32(score) < self.best_score.numpy():
+            self.best_score.assign(score)
+            self.best_step.assign(step)
+            self.waited.assign(0)
+            for best, weight in zip(
+                self.best_weights, self.model.trainable_variables, strict=True
+            ):
+                best.assign(weight)
+        else:
+            self.waited.assign_add(1)
+        return found
+
+
+class _Brief(ConsoleLogger):
+    """A progress bar that shows the loss and the last validation, not every part."""
+
+    _shown = ("loss", "validation_state_rmse", "validation_observations_rmse")
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Move the bar to ``step``."""
+        super().write(step, {name: metrics[name] for name in self._shown if name in metrics})
+
+
+class _Steps:
+    """Many gradient steps in one graph call.
+
+    Attributes:
+      names: of the losses, in the order of the columns that a call returns.
+    """
+
+    def __init__(
+        self,
+        model: WorldModel,
+        optimizer: Adam,
+        step: tf.Variable,
+        config: WorldModelConfig,
+        unroll: int,
+    ) -> None:
+        self.names: list[str] = []
+        self._model, self._optimizer, self._step = model, optimizer, step
+        self._config, self._unroll = config, unroll
+        # Nothing here needs autograph, which triples the time that tracing takes.
+        self._graph = tf.function(self._many, autograph=False)
+
+    def __call__(self, batches: Iterator[Any], count: tf.Tensor) -> tf.Tensor:
+        """Take ``count`` steps; returns each step's losses, (count, losses)."""
+        return self._graph(batches, count)
+
+    def _many(self, batches: Any, count: tf.Tensor) -> tf.Tensor:
+        def advance(i: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            return i + 1, losses.write(i, self._one(*batches.get_next()))
+
+        kept = tf.TensorArray(tf.float32, count)
+        _, kept = tf.while_loop(lambda i, _: i < count, advance, (tf.constant(0), kept))
+        return kept.stack()
+
+    def _one(self, batch: Any, mask: tf.Tensor) -> tf.Tensor:
+        config, weights = self._config, self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            losses = self._model.losses(batch, mask, self._unroll)
+        gradients = tape.gradient(losses["loss"], weights)
+        rate = learning_rate(
+            self._step,
+            config.steps,
+            config.learning_rate,
+            config.warmup_steps,
+            config.final_learning_rate,
+        )
+        self._optimizer.apply(gradients, self._step, rate)
+        self._step.assign_add(1)
+        self.names[:] = list(losses)
+        return tf.stack(list(losses.values()))
+
+
+def _rmse(error: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Root of the mean over the steps (T, ...) of the mean squared error of each."""
+    axes = list(range(1, len(error.shape)))
+    weights = tf.broadcast_to(weights, tf.shape(error))
+    per_step = tf.math.divide_no_nan(
+        tf.reduce_sum(tf.square(error) * weights, axes), tf.reduce_sum(weights, axes)
+    )
+    return tf.sqrt(tf.reduce_mean(per_step))
+
+
+def _forget_after(file: Path, step: int) -> None:
+    """Drop the lines that an interrupted call wrote after its last checkpoint."""
+    if not file.is_file():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except ValueError:  # the line that was being written when the process died
+            break
+    artifacts.write_text(file, "".join(f"{line}\n" for line in kept))

@@ -1,0 +1,28 @@
+import pytest
+
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.config import from_dict, override, to_dict
+from logo_tf.errors import LogoError
+
+
+def test_round_trip():
+    config = override(PolicyConfig(), ["algorithm=macql", "imagination.horizon=3", "tau=0.5"])
+    assert from_dict(PolicyConfig, to_dict(config)) == config
+    assert config.imagination.horizon == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("width=0", "policy.width must be positive"),
+        ("target_noise=-1", "policy.target_noise must not be negative"),
+        ("batch_size=1", "policy.batch_size must be at least 2"),
+        ("tau=0", "policy.tau must be in"),
+        ("gamma=1.0", "policy.gamma must be in"),
+        ("checkpoint_every=300", "must be a multiple of policy.log_every"),
+        ("algorithm=sac", "'sac' is not valid"),
+    ],
+)
+def test_refuses(setting, message):
+    with pytest.raises(LogoError, match=message):
+        override(PolicyConfig(), [setting])

@@ -1,0 +1,177 @@
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf import artifacts
+from logo_tf.agents import learner as learning
+from logo_tf.agents.learner import train_policy
+from logo_tf.agents.offline_agent import reward_scale
+from logo_tf.agents.policy import load_policy
+from logo_tf.config import override
+from logo_tf.data.standardisation import standardisation
+from logo_tf.errors import LogoError
+from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.registry import build
+
+
+class Interrupt(Exception):
+    pass
+
+
+class StopAt:
+    """A logger that dies at a step, as a kill would: after that step's checkpoint is due."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def write(self, step, metrics):
+        if step == self.step:
+            raise Interrupt
+
+    def close(self):
+        pass
+
+
+def weights(path):
+    policy = load_policy(path)
+    networks = [policy.actor] + ([policy.critic] if policy.critic else [])
+    return [variable.numpy() for net in networks for variable in net.variables]
+
+
+def assert_equal(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.fixture
+def fake_model(monkeypatch, continuous_spec):
+    """An untrained world model behind the loader, and a folder that passes for its artefact."""
+
+    def make(dataset, folder, spec=None):
+        known = standardisation(dataset)
+        config = override(WorldModelConfig(), ["width=8"])
+        model = build(config, dataset.spec, known, 0)
+        monkeypatch.setattr(learning, "load_world_model", lambda path: model)
+        spec = (spec or dataset.spec).to_dict()
+        with artifacts.writing(folder):
+            artifacts.publish(folder, artifacts.Manifest(kind="world_model", spec=spec))
+        return folder
+
+    return make
+
+
+def test_interrupted_and_resumed_is_the_same(tiny_dataset, tiny_config, tmp_path):
+    data, config = tiny_dataset("continuous"), tiny_config("bc")
+    whole = train_policy(data, config, 1, tmp_path / "whole", loggers=[])
+    with pytest.raises(Interrupt):
+        train_policy(data, config, 1, tmp_path / "cut", loggers=[StopAt(6)])
+    # The checkpoint of step 4 is there, and step 6's metrics are not yet.
+    resumed = train_policy(data, config, 1, tmp_path / "cut", loggers=[])
+    assert_equal(weights(whole), weights(resumed))
+    steps = [json.loads(x)["step"] for x in (resumed / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [2, 4, 6, 8]
+    assert not artifacts.partial(resumed).exists()
+
+
+def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
+    data, config = tiny_dataset("discrete"), tiny_config("bc", steps=2)
+    one, same, other = (
+        weights(train_policy(data, config, seed, tmp_path / name, loggers=[]))
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    )
+    assert_equal(one, same)
+    assert any(not np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["matd3bc", "macql"])
+def test_imagination_interrupted_and_resumed(
+    algorithm, tiny_dataset, tiny_config, tmp_path, fake_model
+):
+    data, config = tiny_dataset("continuous"), tiny_config(algorithm, steps=10)
+    model = fake_model(data, tmp_path / "model")
+    whole = train_policy(data, config, 1, tmp_path / "whole", model, loggers=[])
+    with pytest.raises(Interrupt):
+        train_policy(data, config, 1, tmp_path / "cut", model, loggers=[StopAt(10)])
+    resumed = train_policy(data, config, 1, tmp_path / "cut", model, loggers=[])
+    assert_equal(weights(whole), weights(resumed))
+    ours, theirs = (artifacts.load_manifest(path) for path in (whole, resumed))
+    assert ours.figures["imagined_transitions"] == 3 * 2 * 8
+    assert ours.figures["horizon"] == 2
+    assert 0 < ours.figures["ess_fraction"] <= 1
+    assert set(ours.parents) == {"dataset", "world_model"}
+    changed = {"seconds"}
+    assert {k: v for k, v in ours.figures.items() if k not in changed} == {
+        k: v for k, v in theirs.figures.items() if k not in changed
+    }
+
+
+def test_cloning_leaves_a_world_model_alone(tiny_dataset, tiny_config, tmp_path):
+    out = train_policy(
+        tiny_dataset("continuous"),
+        tiny_config("bc", steps=2),
+        0,
+        tmp_path / "p",
+        tmp_path / "no such model",
+        loggers=[],
+    )
+    assert set(artifacts.load_manifest(out).parents) == {"dataset"}
+
+
+def test_divergence_keeps_the_last_good_checkpoint(
+    tiny_dataset, tiny_config, tmp_path, monkeypatch
+):
+    data, config = tiny_dataset("continuous"), tiny_config("bc", steps=8)
+    from logo_tf.agents.bc import BCAgent
+
+    honest = BCAgent._loss
+
+    def breaks(self, experience, weights, training):
+        info = honest(self, experience, weights, training)
+        bad = tf.where(self.train_step_counter >= 6, float("nan"), 0.0)
+        return info._replace(extra=type(info.extra)(cloning=info.extra.cloning + bad))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BCAgent, "_loss", breaks)
+        with pytest.raises(LogoError, match="cloning became nan at step 8"):
+            train_policy(data, config, 0, tmp_path / "p", loggers=[])
+    assert learning._resume_step(artifacts.partial(tmp_path / "p")) == 4
+    train_policy(data, config, 0, tmp_path / "p", loggers=[])
+
+
+def test_refuses_before_anything_is_written(
+    tiny_dataset, tiny_config, tmp_path, fake_model, discrete_spec
+):
+    with pytest.raises(LogoError, match="trains continuous actions"):
+        train_policy(tiny_dataset("discrete"), tiny_config("macql"), 0, tmp_path / "p")
+    data = tiny_dataset("continuous")
+    model = fake_model(data, tmp_path / "model", discrete_spec)
+    with pytest.raises(LogoError, match="does not fit the world model"):
+        train_policy(data, tiny_config("macql"), 0, tmp_path / "p", model)
+    assert not (tmp_path / "p").exists()
+    assert not artifacts.partial(tmp_path / "p").exists()
+
+
+def test_other_settings_do_not_continue_interrupted_work(tiny_dataset, tiny_config, tmp_path):
+    data = tiny_dataset("continuous")
+    with pytest.raises(Interrupt):
+        train_policy(data, tiny_config("bc"), 0, tmp_path / "p", loggers=[StopAt(2)])
+    with pytest.raises(LogoError, match="interrupted work of other settings"):
+        train_policy(data, tiny_config("bc", width=4), 0, tmp_path / "p", loggers=[])
+
+
+def test_reward_scale(tiny_dataset):
+    known = standardisation(tiny_dataset("continuous"))
+    centred, divided = reward_scale(known, False), reward_scale(known, True)
+    assert centred == (known.reward_mean, known.reward_std)
+    assert divided == (0.0, known.reward_std)
+
+
+def test_cut_lines_are_dropped(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
+    learning._drop_lines_after(file, 4)
+    assert file.read_text() == '{"step": 2}\n{"step": 4}\n'
+    learning._drop_lines_after(tmp_path / "none", 4)

@@ -1,0 +1,102 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf.agents.macql import Draws
+
+
+def test_conservative_term_by_hand(continuous_spec, make_agent, make_experience):
+    agent = make_agent(continuous_spec, "macql", cql_alpha=2.0, cql_states=1, gamma=0.0)
+    drawn = tf.constant([[[[1.0, 0.0], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]])
+    density = tf.constant([[math.log(0.5), math.log(0.25)]])
+    agent.draws = lambda experience, rows: Draws(drawn, density)
+    # Q_1 is the first agent's first action, Q_2 nothing.
+    agent._critic = lambda inputs: (
+        tf.stack([inputs[1][:, 0, 0], tf.zeros_like(inputs[1][:, 0, 0])], axis=-1),
+        (),
+    )
+    actions = np.zeros((1, 2, 2), np.float32)
+    actions[0, 0, 0] = 0.5
+    experience = make_experience(
+        continuous_spec, 1, actions=actions, rewards=np.zeros(1, np.float32)
+    )
+    terms = agent.critic_terms(experience, None)
+    gap_1 = math.log((math.exp(1.0) * 2 + math.exp(0.0) * 4) / 2) - 0.5
+    gap_2 = math.log((2 + 4) / 2)
+    assert float(terms.conservative) == pytest.approx(gap_1 + gap_2, rel=1e-5)
+    assert float(terms.loss) == pytest.approx(0.25 + 2.0 * (gap_1 + gap_2), rel=1e-5)
+
+
+def test_draws_are_within_bounds_with_their_densities(continuous_spec, make_agent, make_experience):
+    agent = make_agent(continuous_spec, "macql", cql_actions=3, cql_sigma=0.5)
+    experience = make_experience(continuous_spec, 4)
+    draws = agent.draws(experience, tf.constant([0, 2]))
+    actions = draws.actions.numpy()
+    assert actions.shape == (2, 9, 2, 2)
+    assert draws.log_density.shape == (2, 9)
+    assert np.abs(actions).max() <= 1.0
+    assert np.all(actions[:, :, 1, 1] == 0.0)
+    # Uniform over three real dimensions of width 2.
+    np.testing.assert_allclose(draws.log_density[:, :3], -3 * math.log(2), rtol=1e-6)
+    # The density of draws that were not cut can be had from the draws themselves.
+    policy, _ = agent.actor(experience.time_step.observation)
+    centre = policy.numpy()[[0, 2]][:, None]
+    z = (actions[:, 3:6] - centre) / 0.5
+    inside = np.abs(actions[:, 3:6]).max(axis=(-2, -1)) < 1.0
+    expected = -0.5 * (z**2).sum((-2, -1)) - 3 * (math.log(0.5) + 0.5 * math.log(2 * math.pi))
+    assert inside.any()
+    np.testing.assert_allclose(
+        draws.log_density.numpy()[:, 3:6][inside], expected[inside], rtol=1e-4
+    )
+
+
+def test_no_gradient_flows_into_the_draws(continuous_spec, make_agent, make_experience):
+    agent = make_agent(continuous_spec, "macql")
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(agent.draws(make_experience(continuous_spec, 4), tf.range(2)).actions)
+    gradients = tape.gradient(total, agent.actor.trainable_variables)
+    assert all(gradient is None for gradient in gradients)
+
+
+def test_rows_spread_over_the_batch_or_real_ones_first(
+    continuous_spec, make_agent, make_experience
+):
+    experience = make_experience(continuous_spec, 8, synthetic=[0, 0, 0, 0, 1, 1, 1, 1])
+    spread = make_agent(continuous_spec, "macql", cql_states=4)
+    assert spread.conservative_rows(experience).numpy().tolist() == [0, 2, 4, 6]
+    real = make_agent(continuous_spec, "macql", cql_states=3, cql_rows="real")
+    assert real.conservative_rows(experience).numpy().tolist() == [0, 1, 2]
+    many = make_agent(continuous_spec, "macql", cql_states=99)
+    assert many.conservative_rows(experience).numpy().tolist() == list(range(8))
+
+
+def test_imagined_rows_can_be_left_out(continuous_spec, make_agent, make_experience):
+    imagined = make_experience(continuous_spec, 4, synthetic=[1, 1, 1, 1])
+    agent = make_agent(continuous_spec, "macql", cql_rows="real")
+    assert float(agent.critic_terms(imagined, None).conservative) == 0.0
+    agent = make_agent(continuous_spec, "macql", cql_rows="all")
+    assert float(agent.critic_terms(imagined, None).conservative) != 0.0
+
+
+def test_actor_follows_the_value_alone(continuous_spec, make_agent, make_experience):
+    agent = make_agent(continuous_spec, "macql")
+    agent._critic.first = lambda state, actions: -4.0 + tf.reduce_sum(actions[:, 0], axis=-1)
+    for variable in agent.actor.trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    terms = agent.actor_terms(make_experience(continuous_spec, 3), None)
+    assert float(terms.loss) == pytest.approx(1.0)  # -(-4) / |-4|
+    assert float(terms.q) == pytest.approx(-4.0)
+    assert float(terms.cloning) > 0.0
+
+
+def test_training_lowers_the_gap(continuous_spec, make_agent, make_experience):
+    agent = make_agent(continuous_spec, "macql", cql_alpha=5.0, critic_learning_rate=0.01)
+    actions = np.zeros((8, 2, 2), np.float32)
+    experience = make_experience(continuous_spec, 8, actions=actions)
+    step = tf.function(agent.train)
+    first = float(step(experience).extra.conservative)
+    for _ in range(25):
+        last = float(step(experience).extra.conservative)
+    assert last < first

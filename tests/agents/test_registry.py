@@ -1,0 +1,47 @@
+import subprocess
+import sys
+
+import pytest
+
+from logo_tf.agents.registry import ALGORITHMS, algorithm
+from logo_tf.errors import LogoError
+
+
+def test_names_match_the_config(tiny_config):
+    for name in ALGORITHMS:
+        assert tiny_config(name).algorithm == name
+
+
+def test_unknown_name(continuous_spec):
+    with pytest.raises(LogoError, match="unknown algorithm 'macq'; did you mean 'macql'"):
+        algorithm("macq", continuous_spec)
+
+
+@pytest.mark.parametrize("name", ["matd3bc", "macql"])
+def test_discrete_actions_are_refused_in_one_line(name, discrete_spec):
+    with pytest.raises(LogoError, match="trains continuous actions, but toy/discrete has") as info:
+        algorithm(name, discrete_spec)
+    assert str(info.value).endswith("choose one of: bc")
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("first", ["import keras", "import tf_keras"])
+def test_import_orders(first):
+    # Whoever comes first, TF-Agents finds tf_keras behind tf.keras, and keras stays Keras 3.
+    code = (
+        f"{first}\nimport logo_tf.agents.learner\nimport keras, tensorflow as tf\n"
+        "assert tf.keras.Model.__module__.startswith('tf_keras'), tf.keras.Model\n"
+        "assert keras.__version__.startswith('3.'), keras.__version__\n"
+        "from tf_agents.networks import network\n"
+        "assert issubclass(network.Network, tf.keras.layers.Layer)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_registry_imports_no_tf_agents():
+    code = (
+        "import sys, logo_tf.agents.registry, logo_tf.agents.config\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,53 @@
+"""``logo-tf scenarios`` and ``logo-tf data``."""
+
+import json
+
+from logo_tf.cli.main import main
+
+
+def test_scenarios_as_json_and_as_a_table(capsys):
+    assert main(["scenarios", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["mamujoco/HalfCheetah-2x3"]["state_dim"] == 17
+    assert main(["scenarios"]) == 0
+    assert "mamujoco/Hopper-3x1" in capsys.readouterr().out
+
+
+def test_collect_then_inspect(tmp_path, capsys):
+    out = str(tmp_path / "data")
+    words = ["--scenario", "mamujoco/Swimmer-2x1", "--quality", "random", "--steps", "1500"]
+    assert main(["data", "collect", *words, "--out", out]) == 0
+    assert "2 episodes, 2000 transitions" in capsys.readouterr().out
+    plots = tmp_path / "plots"
+    assert main(["data", "inspect", out, "--json", "--plots", str(plots)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["statistics"]["episodes"] == 2
+    assert sorted(file.name for file in plots.iterdir()) == sorted(
+        name.rpartition("/")[2] for name in found["plots"]
+    )
+    assert main(["data", "inspect", out]) == 0
+    assert "every file matches its sha256" in capsys.readouterr().out
+    assert main(["data", "collect", *words, "--out", out]) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
+def test_a_changed_file_is_named(tiny_dataset, capsys):
+    dataset = tiny_dataset("discrete", episodes=3)
+    file = dataset.path / "shard-00000" / "rewards.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert main(["data", "inspect", str(dataset.path)]) == 2
+    assert "rewards.npy: content differs" in capsys.readouterr().err
+
+
+def test_import_of_a_real_file(sc2_file, tmp_path, capsys):
+    out = str(tmp_path / "sc2")
+    assert main(["data", "import", "--format", "pymarl", str(sc2_file), "--out", out]) == 0
+    assert "episodes" in capsys.readouterr().out
+
+
+def test_unknown_format_names_the_nearest(tmp_path, capsys):
+    words = ["--format", "pymarrl", "x.h5", "--out", str(tmp_path / "d")]
+    assert main(["data", "import", *words]) == 2
+    assert "'pymarl'" in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""Returns of whole episodes, by hand and in the real scenario."""
+
+import numpy as np
+import pytest
+
+from logo_tf.errors import LogoError
+from logo_tf.evaluation.returns import Returns, evaluate_policy
+from logo_tf.scenarios.random_policy import RandomPolicy
+from logo_tf.scenarios.registry import scenario_spec
+
+SWIMMER = "mamujoco/Swimmer-2x1"
+
+
+def test_figures_by_hand():
+    found = Returns(returns=(1.0, 3.0, 8.0), lengths=(2, 2, 5), won_share=0.5)
+    assert (found.mean, found.low, found.high) == (4.0, 1.0, 8.0)
+    assert found.std == pytest.approx(np.sqrt((9 + 1 + 16) / 3))
+    assert found.to_dict() == {
+        "return_mean": 4.0,
+        "return_std": found.std,
+        "return_min": 1.0,
+        "return_max": 8.0,
+        "episodes": 3,
+        "length_mean": 3.0,
+        "won_share": 0.5,
+        "returns": [1.0, 3.0, 8.0],
+    }
+
+
+def test_the_same_seed_plays_the_same_and_fewer_are_the_first_ones():
+    policy = RandomPolicy(scenario_spec(SWIMMER))
+    two = evaluate_policy(SWIMMER, policy, 2, seed=5)
+    assert evaluate_policy(SWIMMER, policy, 1, seed=5).returns == two.returns[:1]
+    assert two.lengths == (1000, 1000)
+    assert two.won_share is None
+
+
+def test_what_cannot_be_played_is_refused():
+    policy = RandomPolicy(scenario_spec(SWIMMER))
+    with pytest.raises(LogoError, match="at least 1"):
+        evaluate_policy(SWIMMER, policy, 0, seed=0)
+    with pytest.raises(LogoError, match="did you mean"):
+        evaluate_policy("mamujoco/Swimer-2x1", policy, 1, seed=0)

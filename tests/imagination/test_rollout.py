@@ -1,0 +1,98 @@
+"""The graph rollout against a loop in Python, and what it promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf.errors import LogoError
+from logo_tf.imagination.rollout import make_imagine
+from logo_tf.world_model.protocol import next_agent_mask, next_legal
+
+HORIZON = 4
+SEED = tf.constant([3, 4])
+
+
+@pytest.fixture(scope="module")
+def rollout(world):
+    return make_imagine(world.model, world.policy, HORIZON)(world.start, SEED)
+
+
+def test_equals_a_loop_in_python(world, rollout):
+    model, spec = world.model, world.model.spec
+    start = world.start
+    state, observations = start.state, start.observations
+    legal, alive, running = start.legal_actions, start.agent_mask, np.ones(6, np.float32)
+    for t in range(HORIZON):
+        actions = world.policy(observations, legal, tf.random.fold_in(SEED, t))
+        predicted = model.step(state, observations, actions, alive)
+        step = tf.nest.map_structure(lambda x, t=t: x[t].numpy(), rollout)
+        np.testing.assert_array_equal(step.transitions.actions, actions)
+        np.testing.assert_array_equal(step.valid, running)
+        np.testing.assert_allclose(step.transitions.state, state, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(step.transitions.rewards, predicted.reward, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(step.uncertainty, predicted.uncertainty, rtol=1e-4, atol=1e-5)
+        legal = next_legal(predicted, spec)
+        alive = alive * next_agent_mask(legal, spec)
+        state, observations = predicted.state, predicted.observations * alive[..., None]
+        ended = predicted.termination.numpy() > 0.5
+        np.testing.assert_allclose(
+            step.transitions.next_observations, observations, rtol=1e-4, atol=1e-5
+        )
+        np.testing.assert_array_equal(step.transitions.next_agent_mask, alive)
+        np.testing.assert_array_equal(step.transitions.terminals, ended)
+        running = running * ~ended
+
+
+def test_rows_follow_one_another(rollout):
+    rows = rollout.transitions
+    np.testing.assert_array_equal(rows.next_state[:-1], rows.state[1:])
+    np.testing.assert_array_equal(rows.next_observations[:-1], rows.observations[1:])
+    np.testing.assert_array_equal(rows.next_legal_actions[:-1], rows.legal_actions[1:])
+
+
+def test_branches_stop_at_predicted_endings(world):
+    model = world.model
+    bias = model.deductive_encoder.mean.bias
+    before = bias.numpy()
+    state_dim = model.spec.state_dim
+    imagine = make_imagine(model, world.policy, 3)
+    try:
+        bias.assign(np.where(np.arange(len(before)) == state_dim + 1, 100.0, before))
+        ending = imagine(world.start, SEED)
+        bias.assign(np.where(np.arange(len(before)) == state_dim + 1, -100.0, before))
+        lasting = imagine(world.start, SEED)  # one trace: the new weights are read
+    finally:
+        bias.assign(before)
+    np.testing.assert_array_equal(ending.valid, [[1] * 6, [0] * 6, [0] * 6])
+    assert (ending.transitions.terminals.numpy() == 1).all()
+    assert (lasting.valid.numpy() == 1).all()
+
+
+def test_no_illegal_action_is_imagined(world):
+    if not world.model.spec.discrete:
+        pytest.skip("continuous actions are all legal")
+    imagine = make_imagine(world.model, world.policy, 8)
+    rows = imagine(world.start, SEED).transitions
+    chosen = tf.gather(rows.legal_actions, rows.actions[..., None], axis=-1, batch_dims=3)
+    assert bool(tf.reduce_all(chosen))
+
+
+def test_predictions_stay_within_the_data(world, rollout):
+    units = world.model.scaling.statistics
+    states = rollout.transitions.next_state.numpy()
+    assert (states >= units.state_min - 1e-6).all() and (states <= units.state_max + 1e-6).all()
+
+
+def test_seeds_decide(world, rollout):
+    imagine = make_imagine(world.model, world.policy, HORIZON)
+    again, other = imagine(world.start, SEED), imagine(world.start, tf.constant([3, 5]))
+    np.testing.assert_array_equal(again.transitions.actions, rollout.transitions.actions)
+    if not world.model.spec.discrete:
+        assert not np.allclose(other.transitions.actions, rollout.transitions.actions)
+
+
+def test_a_horizon_is_needed(world):
+    with pytest.raises(LogoError, match="horizon must be at least 1"):
+        make_imagine(world.model, world.policy, 0)

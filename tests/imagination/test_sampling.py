@@ -1,0 +1,74 @@
+"""Weights and rewards of the samplers, worked out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf.errors import LogoError
+from logo_tf.imagination.config import ImaginationConfig
+from logo_tf.imagination.sampling import effective_sample_size, make_sampler, relative
+
+U = tf.constant([1.0, 2.0, 9.0, 4.0])  # median 3
+
+
+def test_relative_to_the_median():
+    np.testing.assert_allclose(relative(U), [1 / 3, 2 / 3, 3, 4 / 3])
+    np.testing.assert_allclose(relative(tf.constant([5.0, 1.0, 2.0])), [2.5, 0.5, 1])
+    np.testing.assert_array_equal(relative(tf.zeros(3)), np.zeros(3))
+    assert relative(tf.zeros(0)).shape == (0,)
+
+
+def test_uncertainty_is_truncated():
+    sampler = make_sampler(ImaginationConfig(truncation=2.0))
+    np.testing.assert_allclose(sampler.log_weights(U), [5 / 3, 4 / 3, 0, 2 / 3], rtol=1e-6)
+    np.testing.assert_array_equal(sampler.rewards(U, U), U)
+
+
+def test_uniform_and_penalty_weigh_alike():
+    for name in ("uniform", "penalty"):
+        sampler = make_sampler(ImaginationConfig(sampler=name))
+        np.testing.assert_array_equal(sampler.log_weights(U), np.zeros(4))
+
+
+def test_penalty_lowers_rewards():
+    sampler = make_sampler(ImaginationConfig(sampler="penalty", penalty=0.5))
+    rewards = tf.constant([1.0, 3.0, 1.0, 3.0])  # standard deviation 1
+    np.testing.assert_allclose(
+        sampler.rewards(rewards, U), [1 - 1 / 6, 3 - 1 / 3, 1 - 1.5, 3 - 2 / 3], rtol=1e-5
+    )
+    np.testing.assert_array_equal(
+        make_sampler(ImaginationConfig(sampler="uniform")).rewards(rewards, U), rewards
+    )
+
+
+def test_effective_sample_size():
+    assert effective_sample_size(tf.ones(5)).numpy() == 5
+    assert effective_sample_size(tf.constant([3.0, 1.0])).numpy() == pytest.approx(1.6)
+    assert effective_sample_size(tf.zeros(3)).numpy() == 0
+
+
+def test_unknown_samplers_are_refused():
+    config = dataclasses.replace(ImaginationConfig(), sampler="uncertain")
+    with pytest.raises(LogoError, match="did you mean 'uncertainty'"):
+        make_sampler(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"horizon": 0}, "horizon must be at least 1"),
+        ({"truncation": -1.0}, "truncation must not be negative"),
+        ({"share": 1.0}, "share must be at least 0 and below 1"),
+    ],
+)
+def test_refused_settings(settings, message):
+    with pytest.raises(LogoError, match=message):
+        ImaginationConfig(**settings)
+
+
+def test_capacity_holds_the_rounds():
+    assert ImaginationConfig(horizon=3, branches=10, rounds=2).capacity == 60

@@ -1,0 +1,126 @@
+"""The store of imagined rows: ring, weights, draws, checkpoints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf.data.transitions import transitions_spec
+from logo_tf.errors import LogoError
+from logo_tf.imagination.config import ImaginationConfig
+from logo_tf.imagination.rollout import Rollout
+from logo_tf.imagination.sampling import make_sampler
+from logo_tf.imagination.synthetic import SyntheticStore
+
+
+def _store(spec, capacity=8, **settings):
+    return SyntheticStore(spec, capacity, make_sampler(ImaginationConfig(**settings)))
+
+
+def _rollout(spec, rewards, valid, uncertainty):
+    """One branch whose rows are told apart by their rewards."""
+    h = len(rewards)
+    rows = tf.nest.map_structure(
+        lambda one: tf.zeros((h, 1, *one.shape), one.dtype), transitions_spec(spec)
+    )
+    column = lambda values: tf.constant(values, tf.float32)[:, None]  # noqa: E731
+    return Rollout(rows._replace(rewards=column(rewards)), column(valid), column(uncertainty))
+
+
+@pytest.fixture
+def filled(discrete_spec):
+    """Rows 0 to 3, of which row 2 is invalid, with u / median(u) of 1/3, 1, (1) and 4/3."""
+    store = _store(discrete_spec, truncation=2.0)
+    store.add(_rollout(discrete_spec, [0, 1, 2, 3], [1, 1, 0, 1], [1.0, 3.0, 3.0, 4.0]))
+    return store
+
+
+def test_weights_by_hand(filled):
+    expected = np.exp([5 / 3, 1, -np.inf, 2 / 3, *[-np.inf] * 4])
+    expected /= expected.sum()
+    np.testing.assert_allclose(filled.weights, expected, rtol=1e-6)
+    assert filled.size.numpy() == 3
+    size = 1 / np.square(expected).sum()
+    assert filled.effective_sample_size.numpy() == pytest.approx(size)
+    assert filled.ess_fraction.numpy() == pytest.approx(size / 3)
+    np.testing.assert_array_equal(filled.uncertainty, [1, 3, 4])
+
+
+def test_draws_follow_the_weights(filled):
+    count = 20000
+    rewards = filled.batch(count, 0, tf.constant(0)).rewards.numpy()
+    drawn = np.bincount(rewards.astype(int), minlength=8)
+    expected = filled.weights.numpy() * count
+    assert drawn[expected == 0].sum() == 0
+    live = expected > 0
+    # chi-square of 2 degrees of freedom; 13.8 has probability .001
+    assert np.sum(np.square(drawn - expected)[live] / expected[live]) < 13.8
+
+
+def test_the_ring_overwrites_the_oldest(discrete_spec):
+    store = _store(discrete_spec, capacity=5, sampler="uniform")
+    store.add(_rollout(discrete_spec, [0, 1, 2], [1, 1, 1], [1.0] * 3))
+    store.add(_rollout(discrete_spec, [3, 4, 5], [1, 1, 1], [1.0] * 3))
+    assert store.size.numpy() == 5
+    drawn = store.batch(200, 0, tf.constant(0)).rewards.numpy()
+    assert set(drawn.astype(int)) == {1, 2, 3, 4, 5}
+
+
+def test_penalised_rewards_follow_the_newest_median(discrete_spec):
+    store = _store(discrete_spec, sampler="penalty", penalty=1.0)
+    store.add(_rollout(discrete_spec, [0, 2], [1, 1], [1.0, 1.0]))
+    assert set(store.batch(50, 0, tf.constant(0)).rewards.numpy()) == {-1.0, 1.0}
+    store.add(_rollout(discrete_spec, [0, 2, 0, 2], [1, 1, 1, 1], [2.0, 2.0, 2.0, 2.0]))
+    # median 2 now: the first rows lose half, the others 1
+    assert set(store.batch(200, 0, tf.constant(0)).rewards.numpy()) == {-0.5, 1.5, -1.0, 1.0}
+
+
+def test_batches_are_functions_of_seed_and_number(filled):
+    stream = [b.rewards.numpy() for b in filled.dataset(16, seed=1).take(4)]
+    later = [b.rewards.numpy() for b in filled.dataset(16, seed=1, start=2).take(2)]
+    np.testing.assert_array_equal(stream[2:], later)
+    other = next(iter(filled.dataset(16, seed=2))).rewards.numpy()
+    assert not np.array_equal(stream[0], other) and not np.array_equal(stream[0], stream[1])
+    np.testing.assert_array_equal(filled.batch(16, 1, tf.constant(3)).rewards, stream[3])
+
+
+def test_a_stream_reads_the_newest_rows(discrete_spec):
+    store = _store(discrete_spec, capacity=2, sampler="uniform")
+    store.add(_rollout(discrete_spec, [0, 0], [1, 1], [1.0] * 2))
+    stream = iter(store.dataset(8, seed=0))
+    assert (next(stream).rewards.numpy() == 0).all()
+    store.add(_rollout(discrete_spec, [7, 7], [1, 1], [1.0] * 2))
+    assert (next(stream).rewards.numpy() == 7).all()
+
+
+def test_batches_have_the_structure_of_real_ones(continuous_spec):
+    store = _store(continuous_spec)
+    store.add(_rollout(continuous_spec, [0, 1], [1, 1], [1.0] * 2))
+    for got, one in zip(
+        store.dataset(3, 0).element_spec, transitions_spec(continuous_spec), strict=True
+    ):
+        assert got.shape == (3, *one.shape) and got.dtype == one.dtype
+
+
+def test_checkpoints_restore_it_exactly(filled, discrete_spec, tmp_path):
+    path = tf.train.Checkpoint(store=filled).write(str(tmp_path / "store"))
+    fresh = _store(discrete_spec)
+    tf.train.Checkpoint(store=fresh).restore(path).assert_consumed()
+    np.testing.assert_array_equal(fresh.weights, filled.weights)
+    a, b = (store.batch(9, 0, tf.constant(5)) for store in (fresh, filled))
+    np.testing.assert_array_equal(a.rewards, b.rewards)
+
+
+def test_nothing_to_draw(discrete_spec):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="add a rollout first"):
+        _store(discrete_spec).batch(4, 0, tf.constant(0))
+    with pytest.raises(LogoError, match="capacity must be at least 1"):
+        _store(discrete_spec, capacity=0)
+
+
+def test_a_round_must_fit(discrete_spec):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="larger than the store"):
+        _store(discrete_spec, capacity=2).add(
+            _rollout(discrete_spec, [0, 1, 2], [1, 1, 1], [1.0] * 3)
+        )

@@ -1,0 +1,35 @@
+"""The world model's settings and what they refuse."""
+
+from __future__ import annotations
+
+import pytest
+
+from logo_tf import config as configs
+from logo_tf.errors import LogoError
+from logo_tf.world_model.config import WorldModelConfig
+
+
+def test_round_trip():
+    config = WorldModelConfig(width=7, local_action="own")
+    assert configs.from_dict(WorldModelConfig, configs.to_dict(config)) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"width": 0}, "width must be above 0"),
+        ({"unroll_share": 1.5}, "unroll_share must be in 0..1"),
+        ({"reward_weight": -1.0}, "reward_weight is negative"),
+        ({"warmup_steps": -1}, "warmup_steps must not be negative"),
+        ({"batch_size": 4, "unroll": 4}, "too small for windows"),
+        ({"validate_every": 150}, "must be a multiple of"),
+    ],
+)
+def test_refusals(settings, message):
+    with pytest.raises(LogoError, match=message):
+        WorldModelConfig(**settings)
+
+
+def test_open_loop_training_takes_the_last_share():
+    assert WorldModelConfig(steps=1000, unroll_share=0.4).unroll_start == 600
+    assert WorldModelConfig(steps=1000, unroll=1).unroll_start == 1000

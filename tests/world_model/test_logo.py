@@ -1,0 +1,195 @@
+"""LOGO's properties: masks, symmetry, readings, units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf.world_model.open_loop import open_loop
+from logo_tf.world_model.protocol import next_agent_mask, next_legal
+
+
+def _losses_and_gradients(model, batch, mask, unroll):
+    with tf.GradientTape() as tape:
+        losses = model.losses(batch, mask, unroll)
+    return losses, tape.gradient(losses["loss"], model.trainable_variables)
+
+
+def _assert_same(first, second):
+    for a, b in zip(tf.nest.flatten(first), tf.nest.flatten(second), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.fixture(scope="module", params=["continuous", "discrete"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def model(kind, tiny_model):
+    return tiny_model(kind)
+
+
+@pytest.fixture(scope="module")
+def arguments(kind, window):
+    batch, _ = window(kind)
+    first = tf.nest.map_structure(lambda x: x[:, 0], batch)
+    return first.state, first.observations, first.actions, first.agent_mask
+
+
+def test_step_has_the_shapes_it_promises(model, arguments):
+    spec, prediction = model.spec, model.step(*arguments)
+    n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
+    assert prediction.observations.shape == prediction.observations_std.shape == (6, n, o)
+    assert prediction.state.shape == prediction.state_std.shape == (6, s)
+    assert prediction.legal_actions.shape == (6, n, spec.legal_dim)
+    for scalar in ("reward", "reward_std", "termination", "uncertainty"):
+        assert getattr(prediction, scalar).shape == (6,)
+    assert (prediction.uncertainty.numpy() >= 0).all()
+
+
+def test_equal_seeds_are_equal_models(kind, tiny_model, model, arguments):
+    _assert_same(tiny_model(kind).step(*arguments), model.step(*arguments))
+    other = tiny_model(kind, seed=1).step(*arguments)
+    assert not np.allclose(other.state, model.step(*arguments).state)
+
+
+def test_padding_and_the_dead_are_predicted_as_zero(model, arguments):
+    state, observations, actions, _ = arguments
+    alive = tf.one_hot(tf.zeros(6, tf.int32), model.spec.num_agents)
+    prediction = model.step(state, observations, actions, alive)
+    assert (prediction.observations.numpy()[:, 1:] == 0).all()
+    padded = prediction.observations.numpy()[:, model.spec.observation_mask == 0]
+    assert (padded == 0).all()
+    if model.spec.discrete:  # only the no-op is left to the dead
+        np.testing.assert_array_equal(
+            prediction.legal_actions.numpy()[:, 1:], np.broadcast_to([1, 0, 0, 0], (6, 2, 4))
+        )
+
+
+def test_uncertainty_is_the_distance_of_the_two_paths(model, arguments):
+    paths = model.predict(model.start(*arguments))
+    gap = np.linalg.norm(paths.auxiliary - paths.deduced, axis=-1)
+    expected = gap / np.sqrt(model.spec.state_dim)
+    np.testing.assert_allclose(model.step(*arguments).uncertainty, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        paths.state, (paths.auxiliary + paths.deduced) / 2, rtol=1e-5, atol=1e-6
+    )
+
+
+def test_rows_past_the_end_change_nothing(model, kind, window):
+    batch, _ = window(kind)
+    mask = tf.constant([[1.0, 1.0], [1.0, 0.0]] * 3)
+    plain = _losses_and_gradients(model, batch, mask, 2)
+
+    def spoil(values):
+        past = tf.reshape(mask, (6, 2, *[1] * (len(values.shape) - 2))) == 0
+        if values.dtype.is_floating:
+            return tf.where(past, tf.fill(tf.shape(values), tf.cast(1.0, values.dtype)), values)
+        return tf.where(past, tf.zeros_like(values), values)
+
+    _assert_same(_losses_and_gradients(model, tf.nest.map_structure(spoil, batch), mask, 2), plain)
+
+
+def test_padding_and_dead_agents_change_nothing(model, kind, window):
+    batch, mask = window(kind)
+    gone = tf.concat([batch.agent_mask[..., :-1], tf.zeros_like(batch.agent_mask[..., -1:])], -1)
+    batch = batch._replace(agent_mask=gone, next_agent_mask=gone)
+    plain = _losses_and_gradients(model, batch, mask, 2)
+    seen = gone[..., None] * model.spec.observation_mask
+    legal = tf.logical_and(batch.next_legal_actions, gone[..., None] > 0)
+    noisy = batch._replace(
+        observations=batch.observations + 5.0 * (1.0 - seen),
+        next_observations=batch.next_observations - 7.0 * (1.0 - seen),
+        next_legal_actions=legal,
+    )
+    _assert_same(_losses_and_gradients(model, noisy, mask, 2), plain)
+
+
+def test_agents_can_change_places(tiny_model, window):
+    """With its own action alone, an agent's ô' depends on its id and sight, not on its place."""
+    model = tiny_model("discrete", local_action="own")
+    batch, _ = window("discrete", length=1)
+    first = tf.nest.map_structure(lambda x: x[:, 0], batch)
+    start = model.start(first.state, first.observations, first.actions, first.agent_mask)
+    order = [2, 0, 1]
+    own = model.spec.num_agents
+    kernel = model.local_encoder.own.kernel
+    change, swapped = kernel.numpy(), kernel.numpy()
+    swapped[-own:] = change[-own:][order]  # the ids' weights move with the agents
+    plain = model.predict_locally(start)
+    kernel.assign(swapped)
+    moved = model.predict_locally(
+        start._replace(
+            observations=tf.gather(start.observations, order, axis=1),
+            actions=tf.gather(start.actions, order, axis=1),
+            alive=tf.gather(start.alive, order, axis=1),
+        )
+    )
+    _assert_same(moved, tf.nest.map_structure(lambda x: tf.gather(x, order, axis=1), plain))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"local_action": "own", "deductive_input": "observations", "deductive_training": "real"},
+        {"regularisation": "observations", "feedback": "deduced"},
+        {"feedback": "auxiliary", "deductive_training": "predicted", "local_reconstruction": 0.0},
+    ],
+)
+def test_every_reading_trains(tiny_model, window, settings):
+    model = tiny_model("discrete", **settings)
+    losses, gradients = _losses_and_gradients(model, *window("discrete"), 2)
+    assert np.isfinite([value.numpy() for value in losses.values()]).all()
+    idle = [v.path for v, g in zip(_weights(model), gradients, strict=True) if g is None]
+    allowed = "local_decoder" if settings.get("local_reconstruction") == 0 else "nothing"
+    assert all(path.startswith(allowed) for path in idle)
+
+
+def _weights(model):
+    parts = (
+        model.local_encoder,
+        model.local_decoder,
+        model.auxiliary_encoder,
+        model.deductive_encoder,
+        model.deductive_decoder,
+    )
+    return [weight for part in parts for weight in part.trainable_variables]
+
+
+@pytest.mark.parametrize(("gradient", "differs"), [("through", True), ("stopped", False)])
+def test_gradient_between_steps_is_a_choice(tiny_model, window, gradient, differs):
+    model = tiny_model("continuous", unroll_gradient=gradient)
+    batch, mask = window("continuous")
+    with tf.GradientTape() as tape:
+        tape.watch(batch.state)
+        loss = model.losses(batch, mask, 2)["open_loop_auxiliary_state"]
+    reached = tape.gradient(loss, batch.state)
+    assert (reached is not None and bool(tf.reduce_any(reached[:, 0] != 0))) == differs
+
+
+def test_weighted_sum_is_the_loss(tiny_model, window):
+    model = tiny_model("continuous", local_reconstruction=0.5, reward_weight=3.0)
+    batch, mask = window("continuous", length=1)
+    losses = {name: float(value) for name, value in model.losses(batch, mask, 1).items()}
+    weights = {
+        "local_reconstruction": 0.5,
+        "reward": 3.0,
+        "deductive_reconstruction": 0.1,
+        "regularisation": 0.1,
+    }
+    parts = [weights.get(name, 1.0) * value for name, value in losses.items() if name != "loss"]
+    assert losses["loss"] == pytest.approx(sum(parts), rel=1e-5)
+
+
+def test_open_loop_equals_a_loop_in_python(model, kind, window):
+    batch, _ = window(kind, length=3)
+    together = open_loop(model, batch)
+    state, observations = batch.state[:, 0], batch.observations[:, 0]
+    alive = batch.agent_mask[:, 0]
+    for t in range(3):
+        one = model.step(state, observations, batch.actions[:, t], alive)
+        _assert_same(tf.nest.map_structure(lambda x, t=t: x[t], together), one)
+        state, observations = one.state, one.observations
+        alive = alive * next_agent_mask(next_legal(one, model.spec), model.spec)

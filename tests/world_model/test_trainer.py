@@ -1,0 +1,179 @@
+"""Training: resumed to the bit, the best weights kept, stopped when numbers break."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from logo_tf import artifacts
+from logo_tf.data.standardisation import standardisation
+from logo_tf.errors import LogoError
+from logo_tf.metrics import ConsoleLogger, Loggers
+from logo_tf.world_model.artifact import load_world_model, split_of, trained_split
+from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.trainer import _Training, train_world_model
+
+from tests.world_model.conftest import TINY
+
+
+class Dies:
+    """A logger that raises at a step, as a killed process would end there."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def write(self, step, metrics):
+        if step == self._step:
+            raise KeyboardInterrupt
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="module")
+def config():
+    return WorldModelConfig(**TINY)
+
+
+@pytest.fixture(scope="module")
+def trained(datasets, config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "model"
+    return train_world_model(datasets["discrete"], config, 5, out, [ConsoleLogger("test", 12)])
+
+
+def test_artefact_says_where_it_comes_from(trained, datasets, config):
+    manifest = artifacts.verify(trained, "world_model")
+    dataset = datasets["discrete"]
+    assert manifest.parents == {"dataset": dataset.manifest.hash}
+    assert manifest.scenario == dataset.spec
+    assert manifest.config["seed"] == 5
+    assert {"metrics.jsonl", "weights.npz", "standardisation.json"} == set(manifest.files)
+    assert manifest.figures["state_nrmse"]["1"] > 0
+    lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6, 7, 8, 10, 12]
+    assert "validation_state_rmse" in lines[1] and "validation_state_rmse" not in lines[0]
+    split = trained_split(manifest, dataset)
+    np.testing.assert_array_equal(split.test, split_of(dataset, config, 5).test)
+    with pytest.raises(LogoError, match="not the dataset this world model was trained on"):
+        trained_split(manifest, datasets["continuous"])
+
+
+@pytest.mark.parametrize("dies_at", [6, 10])
+def test_resumed_training_is_the_same_to_the_bit(trained, datasets, config, tmp_path, dies_at):
+    """Also with other loggers: the first run had a progress bar, these have none."""
+    out = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt):
+        train_world_model(datasets["discrete"], config, 5, out, [Dies(dies_at)])
+    assert not out.exists()
+    with pytest.raises(LogoError, match="interrupted work of other settings"):
+        train_world_model(datasets["discrete"], config, 6, out, [])
+    train_world_model(datasets["discrete"], config, 5, out, [])
+    assert artifacts.load_manifest(out).hash == artifacts.load_manifest(trained).hash
+
+
+def test_loaded_model_is_exact(trained, datasets, config, window):
+    model, again = load_world_model(trained), load_world_model(trained)
+    batch, mask = window("discrete")
+    for a, b in zip(
+        model.losses(batch, mask, 2).values(), again.losses(batch, mask, 2).values(), strict=True
+    ):
+        assert a.numpy() == b.numpy()
+    assert model.manifest.kind == "world_model"
+    with np.load(trained / "weights.npz") as arrays:
+        for i, weight in enumerate(model.trainable_variables):
+            np.testing.assert_array_equal(weight, arrays[f"{i:03d}"])
+
+
+def test_changed_weights_are_refused(trained, tmp_path):
+    import shutil
+
+    broken = shutil.copytree(trained, tmp_path / "broken")
+    (broken / "weights.npz").write_bytes(b"other")
+    with pytest.raises(LogoError, match="differs from the sha256"):
+        load_world_model(broken)
+
+
+@pytest.fixture
+def training(datasets, config, tmp_path):
+    dataset = datasets["continuous"]
+    split = split_of(dataset, config, 0)
+    units = standardisation(dataset, split.train)
+    return _Training(dataset, config, split, units, 0, tmp_path / "checkpoints")
+
+
+def test_the_best_weights_are_kept_and_patience_ends(training, config):
+    first = training.model.trainable_variables[0]
+    start = first.numpy()
+    for step, score in enumerate([1.0, 0.5, *[0.7] * config.patience], start=1):
+        assert not training._finished()
+        training.step.assign(step)
+        first.assign(start + step)
+        measured = {"validation_state_rmse": score, "validation_observations_rmse": 0.0}
+        training._validate(lambda measured=measured: measured)
+    assert training._finished()
+    assert training.best_step.numpy() == 2
+    np.testing.assert_array_equal(training.best().trainable_variables[0], start + 2)
+
+
+def test_broken_numbers_name_the_loss_and_the_step(training):
+    class Steps:
+        names = ("loss", "reward")
+
+        def __call__(self, batches, count):
+            return tf.constant([[1.0, 1.0], [2.0, np.nan]])
+
+    training.step.assign(4)
+    with pytest.raises(LogoError, match="reward became nan at step 6"):
+        training._advance(Steps(), iter(()), 12)
+
+
+def test_a_run_that_breaks_keeps_its_checkpoint(datasets, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        _Training, "_steps", lambda self, unroll: _Broken(self.step)
+    )
+    monkeypatch.setattr(_Training, "_validator", lambda self: lambda: {
+        "validation_state_rmse": 1.0, "validation_observations_rmse": 1.0
+    })  # fmt: skip
+    out = tmp_path / "model"
+    with pytest.raises(LogoError, match="loss became inf at step 5"):
+        train_world_model(datasets["continuous"], config, 0, out, [])
+    assert not out.exists()
+    kept = artifacts.partial(out) / "checkpoints"
+    assert tf.train.latest_checkpoint(str(kept)).endswith("ckpt-4")
+
+
+class _Broken:
+    """Steps whose loss is infinite from the fifth on."""
+
+    names = ("loss",)
+
+    def __init__(self, step: tf.Variable) -> None:
+        self._step = step
+
+    def __call__(self, batches, count):
+        begin = int(self._step)
+        self._step.assign_add(int(count))
+        return tf.constant([[np.inf if begin + i >= 4 else 1.0] for i in range(int(count))])
+
+
+def test_loggers_see_every_line(training):
+    seen = []
+
+    class Keeps:
+        def write(self, step, metrics):
+            seen.append(step)
+
+        def close(self):
+            pass
+
+    training._steps = lambda unroll: _Broken(training.step)
+    training._validator = lambda: lambda: {
+        "validation_state_rmse": 1.0,
+        "validation_observations_rmse": 1.0,
+    }
+    with pytest.raises(LogoError):
+        training.run(Loggers([Keeps()]))
+    assert seen == [2, 4]
