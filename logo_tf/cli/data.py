@@ -36,9 +36,19 @@ def add(verbs: Any) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
 
     parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
-    parser.add_argument("--format", metavar="F", required=True, help="such as pymarl")
+    parser.add_argument("--format", metavar="F", default="auto", help="such as pymarl (auto)")
     parser.add_argument("source", metavar="SRC", help="the file or folder to read")
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
+    parser.add_argument(
+        "--scenario", metavar="S", help="a name for the scenario, where the file has none"
+    )
+    parser.add_argument(
+        "--win-reward",
+        metavar="R",
+        type=_win_reward,
+        default="detect",
+        help="a step reward that marks a won episode: a number, none, or detect (detect)",
+    )
 
     parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
     parser.add_argument("path", metavar="DIR", help="the dataset")
@@ -69,38 +79,58 @@ def collect(arguments: argparse.Namespace) -> int:
 
 def bring(arguments: argparse.Namespace) -> int:
     """Import a dataset."""
+    from logo_tf.data.formats.protocol import ImportOptions
     from logo_tf.data.importing import import_dataset
 
-    dataset = import_dataset(arguments.format, Path(arguments.source), Path(arguments.out))
+    options = ImportOptions(scenario=arguments.scenario, win_reward=arguments.win_reward)
+    dataset = import_dataset(arguments.format, arguments.source, arguments.out, options)
     _say(dataset)
     return 0
 
 
 def inspect(arguments: argparse.Namespace) -> int:
     """Print what a dataset holds; every file is checked against its sha256."""
-    from logo_tf.cli.output import write_json, write_line, write_pairs
+    from logo_tf.cli.output import write_json, write_line, write_renderable
     from logo_tf.data.statistics import statistics
     from logo_tf.data.store import load_dataset
 
     dataset = load_dataset(arguments.path)
-    found: dict[str, Any] = {
-        "path": str(dataset.path),
-        "scenario": dataset.spec.name,
-        "hash": dataset.manifest.hash,
-        "provenance": dataset.manifest.provenance,
-        "statistics": statistics(dataset).to_dict(),
-    }
+    figures = statistics(dataset)
+    plots: list[str] = []
     if arguments.plots:
         from logo_tf.data.plots import write_plots
 
-        found["plots"] = [str(file) for file in write_plots(dataset, Path(arguments.plots))]
+        plots = [str(file) for file in write_plots(dataset, Path(arguments.plots), figures)]
     if arguments.json:
-        write_json(found)
+        write_json(
+            {
+                "path": str(dataset.path),
+                "scenario": dataset.spec.name,
+                "hash": dataset.manifest.hash,
+                "provenance": dataset.manifest.provenance,
+                "statistics": figures.to_dict(),
+                "plots": plots,
+            }
+        )
         return 0
-    write_pairs({name: value for name, value in found.items() if name != "statistics"})
-    write_pairs(found["statistics"], "statistics")
-    write_line("every file matches its sha256")
+    from logo_tf.data.table import statistics_table
+
+    write_renderable(statistics_table(figures))
+    write_line(f"every file matches its sha256; where it came from: logo-tf show {dataset.path}")
+    for plot in plots:
+        write_line(f"plot: {plot}")
     return 0
+
+
+def _win_reward(text: str) -> float | str:
+    if text in ("detect", "none"):
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"expected a number, none or detect, got {text!r}"
+        ) from None
 
 
 def _say(dataset: Any) -> None:

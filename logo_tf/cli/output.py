@@ -27,7 +27,6 @@ def write_table(
 ) -> None:
     """Write a table to standard output."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -38,7 +37,14 @@ def write_table(
         table.add_column(column, justify="left", overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(_text(cell)) for cell in row))
-    Console(file=sys.stdout).print(table)
+    write_renderable(table)
+
+
+def write_renderable(renderable: Any) -> None:
+    """Write a rich renderable to standard output."""
+    from rich.console import Console
+
+    Console(file=sys.stdout).print(renderable)
 
 
 def write_pairs(pairs: Mapping[str, Any], title: str | None = None) -> None:

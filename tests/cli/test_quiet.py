@@ -1,0 +1,29 @@
+"""TensorFlow's start is silent, unless something goes wrong in it."""
+
+import os
+
+import pytest
+
+from logo_tf.cli import quiet
+
+
+def test_what_is_said_inside_is_not_shown(capfd):
+    with quiet._silence():
+        os.write(2, b"noise from C++\n")
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
+
+
+def test_an_error_brings_it_all_out(capfd):
+    with pytest.raises(ZeroDivisionError), quiet._silence():
+        os.write(2, b"the reason\n")
+        raise ZeroDivisionError
+    assert "the reason" in capfd.readouterr().err
+
+
+def test_who_asked_for_the_log_gets_it(monkeypatch):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    imported = []
+    monkeypatch.setattr(quiet.importlib, "import_module", imported.append)
+    quiet.import_tensorflow("x")
+    assert imported == []
