@@ -94,7 +94,7 @@ class Loggers:
             logger.close()
 
 
-def progress(label: str, total: int, start: int = 0, unit: str = "it") -> Any:
+def progress(label: str, total: int, start: int = 0, unit: str = "it", hidden: bool = False) -> Any:
     """A tqdm bar on standard error; ``start`` is where a resumed job begins."""
     return tqdm(
         total=total,
@@ -104,6 +104,7 @@ def progress(label: str, total: int, start: int = 0, unit: str = "it") -> Any:
         dynamic_ncols=True,
         mininterval=0.5,
         leave=True,
+        disable=hidden,
     )
 
 

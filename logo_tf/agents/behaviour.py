@@ -263,7 +263,8 @@ class PPOLearner:
             biases=tuple(arrays[1:-1:2]),
             mean=mean.numpy(),
             variance=np.asarray(variance),
-            exploration_std=np.log1p(np.exp(self._log_std().numpy())),
+            # Rounded here, so that what is measured is what the index can hold.
+            exploration_std=np.round(np.log1p(np.exp(self._log_std().numpy())), 4),
         )
 
     def _log_std(self) -> tf.Variable:

@@ -44,20 +44,22 @@ class Snapshot:
 
 
 def spread(snapshots: Sequence[Snapshot], count: int) -> list[Snapshot]:
-    """Pick up to ``count`` snapshots whose mean returns are spread evenly, worst to best.
+    """Pick up to ``count`` snapshots whose mean returns are spread evenly, first to best.
+
+    For each of ``count`` evenly spaced returns it is the first snapshot to reach it that is
+    picked: a later one with that mean tends to be a good policy that sometimes falls.
 
     Args:
       snapshots: in the order of training.
       count: at least 2.
 
     Returns:
-      Snapshots in the order of training, without repeats; the best is among them, and
-      nothing after it.
+      Snapshots in the order of training, without repeats; the best is the last.
     """
     values = np.array([snapshot.mean_return for snapshot in snapshots])
-    best = int(np.argmax(values))
-    targets = np.linspace(values[: best + 1].min(), values[best], count)
-    picks = {int(np.argmin(np.abs(values[: best + 1] - target))) for target in targets}
+    targets = np.linspace(values[0], values.max(), count)
+    targets[-1] = values.max()  # not a rounding error above it
+    picks = {int(np.argmax(values >= target)) for target in targets}
     return [snapshots[pick] for pick in sorted(picks)]
 
 
@@ -74,21 +76,41 @@ def measure(
     return dataclasses.replace(snapshot, returns=tuple(returns))
 
 
+def roles(snapshots: Sequence[Snapshot], medium_share: float) -> tuple[int, int]:
+    """Decide which snapshots are called medium and expert.
+
+    Args:
+      snapshots: measured, in the order of training.
+      medium_share: the medium policy is the one whose mean return is nearest to this
+        share of the way from the first snapshot's to the expert's.
+
+    Returns:
+      Indices of the medium and of the expert, which has the largest mean return.
+    """
+    means = np.array([snapshot.mean_return for snapshot in snapshots])
+    expert = int(np.argmax(means))
+    target = means[0] + medium_share * (means[expert] - means[0])
+    return int(np.argmin(np.abs(means - target))), expert
+
+
 def ship(
     spec: ScenarioSpec,
     snapshots: Sequence[Snapshot],
+    medium: int,
+    expert: int,
     directory: Path,
-    medium_share: float,
     details: dict[str, Any],
 ) -> Path:
     """Write the SavedModels and ``behaviour.json``, replacing what was shipped before.
 
     Args:
       spec: of the scenario.
-      snapshots: measured, in the order of training, at least one.
+      snapshots: in the order of training, at least one. Their returns are published, so
+        they must come from episodes that nothing was chosen by: the best of many
+        candidates looks better than it is on the episodes that made it the best.
+      medium: index of the medium policy, see ``roles``.
+      expert: index of the expert.
       directory: such as ``saved_models``.
-      medium_share: the medium policy is the one whose mean return is nearest to this
-        share of the way from the first snapshot's to the best one's.
       details: more keys for ``behaviour.json``: command, seed, learning curve.
 
     Returns:
@@ -104,9 +126,6 @@ def ship(
     folder.mkdir(parents=True)
     for snapshot in snapshots:
         export_behaviour(spec, snapshot.weights, folder / str(snapshot.steps))
-    means = np.array([snapshot.mean_return for snapshot in snapshots])
-    expert = int(np.argmax(means))
-    medium = int(np.argmin(np.abs(means - means[0] - medium_share * (means[expert] - means[0]))))
     index = {
         "scenario": spec.name,
         "spec": spec.to_dict(),

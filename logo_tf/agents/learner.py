@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,10 @@ from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import experience_stream
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
-from logo_tf.agents.policy import WEIGHTS
+from logo_tf.agents.policy import WEIGHTS, TrainedPolicy
+from logo_tf.agents.probe import Probe
 from logo_tf.agents.registry import algorithm, build_agent
-from logo_tf.agents.telemetry import HealthCheck, RunningMeans
+from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
 from logo_tf.data import pipeline
@@ -32,6 +32,7 @@ from logo_tf.world_model.artifact import load_world_model
 
 METRICS = "metrics.jsonl"
 _CHECKPOINTS = "checkpoints"
+_SHOWN = ("td_error", "q_data", "q_policy", "cloning", "ess_fraction")
 # Scaled rewards have a standard deviation of about 1: no policy earns a hundred of them
 # at every step.
 _VALUE_LIMIT = 100.0
@@ -44,10 +45,11 @@ def train_policy(
     out: str | Path,
     world_model: str | Path | None = None,
     loggers: Sequence[MetricLogger] | None = None,
+    probe: Probe | None = None,
 ) -> Path:
     """Train a policy; an interrupted call is continued by the same call.
 
-    With a world model, and an algorithm that learns from imagined data, half of each
+    With a world model, and an algorithm that learns from imagined data, a share of each
     batch is imagined (``imagination.share``): every ``imagination.refresh_every`` steps
     the model is rolled out from real states with the current policy. Otherwise all of
     it is real.
@@ -60,6 +62,7 @@ def train_policy(
       out: where the artefact (kind ``policy``) will stand.
       world_model: a world-model artefact of the same scenario.
       loggers: where metrics go beside ``metrics.jsonl``; None is a progress bar.
+      probe: what to measure on the way; it changes no weight.
 
     Returns:
       ``out``.
@@ -72,7 +75,8 @@ def train_policy(
     entry = algorithm(config.algorithm, dataset.spec)
     parents = {"dataset": dataset.manifest.hash}
     model = None
-    if world_model is not None and entry.imagination == "mixed":
+    imagines = entry.imagination == "mixed" and config.imagination.share > 0
+    if world_model is not None and imagines:
         manifest = artifacts.verify(world_model, "world_model")
         dataset.spec.require_fits(
             manifest.scenario, f"the dataset {dataset.path}", f"the world model {world_model}"
@@ -82,7 +86,7 @@ def train_policy(
     fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
     with artifacts.writing(out, resume=fingerprint) as aside:
         training = _Training(dataset, config, seed, aside, model)
-        figures = training.run(loggers)
+        figures = training.run(loggers, probe)
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
         artifacts.publish(
             out,
@@ -124,8 +128,9 @@ class _Training:
         start = _resume_step(folder)
         self._imagining: Imagining | None = None
         self._imagined = 0
-        if model is not None and config.imagination.share > 0:
-            self._imagined = max(1, round(config.batch_size * config.imagination.share))
+        if model is not None:
+            rows = round(config.batch_size * config.imagination.share)
+            self._imagined = min(max(rows, 1), config.batch_size - 1)
             self._imagining = Imagining(
                 model, self.agent.actor, dataset, episodes, config, seed, folder / _CHECKPOINTS
             )
@@ -133,31 +138,32 @@ class _Training:
         self._data_seed = derive(seed, "real batches")
         self._dataset, self._episodes, self._start = dataset, episodes, start
 
-    def run(self, loggers: Sequence[MetricLogger] | None) -> dict[str, Any]:
+    def run(self, loggers: Sequence[MetricLogger] | None, probe: Probe | None) -> dict[str, Any]:
         """Train to the last step; returns the figures of the manifest."""
         config, start = self._config, self._start
         _drop_lines_after(self._folder / METRICS, start)
         if loggers is None:
-            loggers = [ConsoleLogger(f"policy {config.algorithm}", config.steps, start)]
+            bar = ConsoleLogger(f"policy {config.algorithm}", config.steps, start)
+            loggers = [Selected(bar, _SHOWN)]
         logger = Loggers([*loggers, JsonlLogger(self._folder / METRICS)])
-        begun = time.monotonic()
         try:
-            health = self._train(logger)
+            health = self._train(logger, probe)
         finally:
             logger.close()
         figures: dict[str, Any] = {
             "steps": config.steps,
             "real_transitions": len(self._dataset.transition_rows(self._episodes)),
             "parameters": _parameters(self.agent),
-            "seconds": round(time.monotonic() - begun, 1),
             **health.latest,
         }
         if self._imagining is not None:
             figures |= self._imagining.figures()
         return figures
 
-    def _train(self, logger: MetricLogger) -> HealthCheck:
+    def _train(self, logger: MetricLogger, probe: Probe | None) -> HealthCheck:
         config = self._config
+        probed = Manifest(kind="policy", spec=self._dataset.spec.to_dict())
+        policy = TrainedPolicy(probed, config, self.agent.actor, None)
         means = RunningMeans(self.agent.metric_names)
         health = HealthCheck(
             means,
@@ -190,8 +196,12 @@ class _Training:
                 if step % refresh_every == 0:
                     self._imagining.refresh(step // refresh_every)
                 stops.append(_next_multiple(step, refresh_every))
+            if probe is not None:
+                stops.append(_next_multiple(step, probe.every))
             learner.run(iterations=min(stops) - step)
             step = int(self._train_step.numpy())
+            if probe is not None and step % probe.every == 0:
+                logger.write(step, probe.measure(policy))
         return health
 
     def _experience(self) -> tf.data.Dataset:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from logo_tf.errors import LogoError, nearest
 from logo_tf.specs import ActionKind, ScenarioSpec
@@ -20,13 +20,13 @@ class Algorithm:
     Attributes:
       agent: its ``OfflineAgent``, as module:class.
       action_kinds: what it can train.
-      imagination: whether it learns from imagined transitions: ``mixed`` takes half of
-        each batch from a world model that is given, ``none`` leaves the model alone.
+      imagination: whether it learns from imagined transitions: ``mixed`` takes a
+        share of each batch from a world model that is given, ``none`` leaves it alone.
     """
 
     agent: str
     action_kinds: tuple[ActionKind, ...]
-    imagination: str = "mixed"
+    imagination: Literal["mixed", "none"] = "mixed"
 
 
 ALGORITHMS: dict[str, Algorithm] = {

@@ -36,6 +36,23 @@ class RunningMeans:
         return {name: float(value) for name, value in zip(self._names, means, strict=True)}
 
 
+class Selected:
+    """Hands only some metrics on: what fits beside a progress bar."""
+
+    def __init__(self, logger: MetricLogger, names: tuple[str, ...]) -> None:
+        """Args: logger: where they go; names: which; those that are missing are skipped."""
+        self._logger = logger
+        self._names = names
+
+    def write(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Hand on the selected metrics."""
+        self._logger.write(step, {n: metrics[n] for n in self._names if n in metrics})
+
+    def close(self) -> None:
+        """Close the logger."""
+        self._logger.close()
+
+
 class HealthCheck:
     """A trigger of TF-Agents' learner that logs, and stops a training that broke.
 

@@ -71,7 +71,7 @@ def film(scenario: str, policy: TeamPolicy, frames: int, every: int, seed: int) 
 
 def _render(scenario: str, seed: int | None, every: int, folder: Path) -> str:
     """Have ``PICTURES`` made; return why it could not be, or ""."""
-    package = str(Path(logo_tf.__file__).parents[1])
+    package = str(Path(logo_tf.__file__).absolute().parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     words = [scenario, str(0 if seed is None else seed), str(every), str(folder)]
     try:
@@ -82,6 +82,7 @@ def _render(scenario: str, seed: int | None, every: int, folder: Path) -> str:
             timeout=_TIMEOUT,
             check=False,
             env={**os.environ, "PYTHONPATH": path},
+            cwd=folder,  # MuJoCo leaves a log of its warnings in the working folder
         )
     except subprocess.TimeoutExpired:
         return f"rendering took more than {_TIMEOUT:.0f} seconds"

@@ -205,9 +205,16 @@ def picture_png(pixels: np.ndarray, width: int = 240) -> bytes:
     return stream.getvalue()
 
 
+class _PlainLog(LogFormatter):
+    """Chooses which ticks to label as matplotlib does, and writes 0.2 for 2e-01."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def _plain_labels(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers: 0.9, not 9 x 10^-1."""
-    formatter = LogFormatter(labelOnlyBase=False, minor_thresholds=(1.0, 0.4))
+    formatter = _PlainLog(labelOnlyBase=False, minor_thresholds=(1.0, 0.4))
     axis.set_major_formatter(formatter)
     axis.set_minor_formatter(formatter)
 

@@ -27,18 +27,19 @@ h1 { font-size: 1.65rem; line-height: 1.25; margin: 0 0 .4rem; font-weight: 650;
 h2 { font-size: 1.2rem; margin: 2.6rem 0 .8rem; font-weight: 650; }
 p { margin: .5rem 0; max-width: 46rem; }
 .lead { font-size: 1.05rem; color: #45505a; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr));
+.tiles { display: grid; grid-template-columns: repeat(3, 1fr);
   gap: .75rem; margin: 1.4rem 0; }
 .tile, figure, .table { background: #fff; border: 1px solid #e3e8eb; border-radius: .6rem; }
 .tile { padding: .8rem 1rem; }
-.tile b { display: block; font-size: 1.35rem; font-weight: 650; color: #1f5c88; }
+.tile b { display: block; font-size: 1.2rem; white-space: nowrap; font-weight: 650;
+  color: #1f5c88; }
 .tile span { font-size: .86rem; color: #5b666f; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr));
   gap: .9rem; margin: .9rem 0; align-items: start; }
 figure { margin: 0; padding: .9rem .9rem .7rem; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { font-size: .86rem; color: #5b666f; margin-top: .5rem; }
-.strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(8.5rem, 1fr));
+.strip { display: grid; grid-template-columns: repeat(4, 1fr);
   gap: .5rem; }
 .strip div { font-size: .8rem; color: #5b666f; text-align: center; }
 .strip img { width: 100%; display: block; border-radius: .35rem; }
@@ -54,6 +55,8 @@ code { font: .86em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   overflow-wrap: anywhere; }
 details { margin: .9rem 0; }
 summary { cursor: pointer; color: #1f5c88; padding: .3rem 0; }
+@media (max-width: 40rem) { .tiles, .strip { grid-template-columns: repeat(2, 1fr); }
+  .tile b { font-size: 1.05rem; } }
 @media print { body { background: #fff; } figure, .table, .tile { break-inside: avoid; } }
 </style>
 </head>

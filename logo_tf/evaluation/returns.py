@@ -66,7 +66,7 @@ class Returns:
 
 
 def evaluate_policy(
-    scenario: str, policy: TeamPolicy, episodes: int, seed: int, label: str = "evaluation"
+    scenario: str, policy: TeamPolicy, episodes: int, seed: int, label: str | None = "evaluation"
 ) -> Returns:
     """Play whole episodes and add up their rewards.
 
@@ -78,14 +78,14 @@ def evaluate_policy(
       policy: chooses the joint actions.
       episodes: how many to play, at least one.
       seed: fixes every episode.
-      label: of the progress bar.
+      label: of the progress bar; None shows none.
 
     Raises:
       LogoError: an unknown scenario, no episodes, or a policy that does not fit it.
     """
     require(episodes >= 1, f"episodes must be at least 1, got {episodes}")
     scenarios = [make_scenario(scenario) for _ in range(min(episodes, _COPIES))]
-    bar = progress(label, episodes, unit="episode")
+    bar = progress(label or "", episodes, unit="episode", hidden=label is None)
     try:
         returns, lengths, won = [], [], 0
         win_reward = scenarios[0].spec.win_reward

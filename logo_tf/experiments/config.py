@@ -45,6 +45,9 @@ class EvaluationConfig:
       imagined: transitions imagined by the final policy, to look at the weights.
       frames: pictures in the strip of the team acting; 0 draws none.
       frame_every: steps between two pictures.
+      curve_every: gradient steps between two looks at a policy's return in training;
+        they draw the report's curve and choose nothing.
+      curve_episodes: episodes of each look.
     """
 
     episodes: int = 20
@@ -52,9 +55,11 @@ class EvaluationConfig:
     imagined: int = 5000
     frames: int = 8
     frame_every: int = 15
+    curve_every: int = 4000
+    curve_episodes: int = 5
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "imagined", "frame_every"):
+        for name in ("episodes", "imagined", "frame_every", "curve_every", "curve_episodes"):
             value = getattr(self, name)
             require(value >= 1, f"evaluation.{name} must be at least 1, got {value}")
         require(self.frames >= 0, f"evaluation.frames must not be negative, got {self.frames}")
@@ -156,8 +161,13 @@ def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _quickstart() -> RunConfig:
-    """Ten minutes on two cores, the report included."""
-    return RunConfig()
+    """Ten minutes on two cores, the report included.
+
+    The policy's steps are what the time allows: on one seed and the same world model 8000
+    of them earned 1821 and 20 000 earned 2766, the difference being episodes that never
+    started to run.
+    """
+    return RunConfig(policy=PolicyConfig(steps=20_000))
 
 
 def _smoke() -> RunConfig:
@@ -182,5 +192,7 @@ def _smoke() -> RunConfig:
         ),
         policy=policy,
         bc=dataclasses.replace(policy, algorithm="bc"),
-        evaluation=EvaluationConfig(episodes=2, imagined=200, frames=2),
+        evaluation=EvaluationConfig(
+            episodes=2, imagined=200, frames=2, curve_every=100, curve_episodes=1
+        ),
     )

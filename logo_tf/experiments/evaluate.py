@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logo_tf import artifacts
 from logo_tf.config import to_dict
 from logo_tf.experiments.config import RunConfig
 from logo_tf.seeds import derive
+
+if TYPE_CHECKING:
+    from logo_tf.agents.policy import TrainedPolicy
+    from logo_tf.data.store import Dataset
+    from logo_tf.scenarios.protocol import TeamPolicy
+    from logo_tf.world_model.protocol import WorldModel
 
 PARTS = ("policy", "bc", "random", "world_model", "imagination", "frames")
 
@@ -30,13 +37,14 @@ def evaluate(config: RunConfig, places: Mapping[str, Path], to: Path) -> Path:
         role: artifacts.load_manifest(places[role]).hash
         for role in ("dataset", "world_model", "bc", "policy")
     }
+    judge = _Judge(config, places, artifacts.partial(to))
     makers: dict[str, Callable[[], dict[str, Any]]] = {
-        "policy": lambda: _returns(config, places["policy"], "policy"),
-        "bc": lambda: _returns(config, places["bc"], "behaviour cloning"),
-        "random": lambda: _random(config),
-        "world_model": lambda: _world_model(config, places),
-        "imagination": lambda: _imagination(config, places),
-        "frames": lambda: _frames(config, places["policy"], artifacts.partial(to)),
+        "policy": lambda: judge.returns(judge.policy, "policy"),
+        "bc": judge.cloning,
+        "random": judge.random,
+        "world_model": judge.world_model,
+        "imagination": judge.imagination,
+        "frames": judge.frames,
     }
     resume = {"config": to_dict(config), "parents": parents}
     with artifacts.writing(to, resume=resume) as aside:
@@ -68,66 +76,88 @@ def _seed(config: RunConfig) -> int:
     return derive(config.seed, "evaluation")
 
 
-def _returns(config: RunConfig, place: Path, label: str) -> dict[str, Any]:
-    from logo_tf.agents.policy import load_policy
-    from logo_tf.evaluation.returns import evaluate_policy
+class _Judge:
+    """One method a part; what several parts need is loaded once, and only when needed."""
 
-    policy = load_policy(place)
-    episodes = config.evaluation.episodes
-    return evaluate_policy(config.scenario, policy, episodes, _seed(config), label).to_dict()
+    def __init__(self, config: RunConfig, places: Mapping[str, Path], aside: Path) -> None:
+        self._config = config
+        self._places = places
+        self._aside = aside
 
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        from logo_tf.data.store import load_dataset
 
-def _random(config: RunConfig) -> dict[str, Any]:
-    from logo_tf.evaluation.returns import evaluate_policy
-    from logo_tf.scenarios.random_policy import RandomPolicy
-    from logo_tf.scenarios.registry import scenario_spec
+        return load_dataset(self._places["dataset"], check="manifest")
 
-    policy = RandomPolicy(scenario_spec(config.scenario))
-    episodes = config.evaluation.episodes
-    return evaluate_policy(config.scenario, policy, episodes, _seed(config), "random").to_dict()
+    @functools.cached_property
+    def model(self) -> WorldModel:
+        from logo_tf.world_model.artifact import load_world_model
 
+        return load_world_model(self._places["world_model"])
 
-def _world_model(config: RunConfig, places: Mapping[str, Path]) -> dict[str, Any]:
-    from logo_tf.data.store import load_dataset
-    from logo_tf.world_model.artifact import load_world_model, trained_split
-    from logo_tf.world_model.diagnostics import evaluate_model
+    @functools.cached_property
+    def policy(self) -> TrainedPolicy:
+        from logo_tf.agents.policy import load_policy
 
-    dataset = load_dataset(places["dataset"], check="manifest")
-    test = trained_split(artifacts.load_manifest(places["world_model"]), dataset).test
-    model = load_world_model(places["world_model"])
-    horizons = config.evaluation.horizons
-    return evaluate_model(model, dataset, test, horizons=horizons, seed=_seed(config))
+        return load_policy(self._places["policy"])
 
+    def returns(self, policy: TeamPolicy, label: str) -> dict[str, Any]:
+        from logo_tf.evaluation.returns import evaluate_policy
 
-def _imagination(config: RunConfig, places: Mapping[str, Path]) -> dict[str, Any]:
-    from logo_tf.agents.policy import load_policy
-    from logo_tf.data.store import load_dataset
-    from logo_tf.evaluation.imagined import imagined_figures
-    from logo_tf.world_model.artifact import load_world_model
+        config = self._config
+        episodes = config.evaluation.episodes
+        return evaluate_policy(config.scenario, policy, episodes, _seed(config), label).to_dict()
 
-    return imagined_figures(
-        load_world_model(places["world_model"]),
-        load_policy(places["policy"]).graph_policy,
-        load_dataset(places["dataset"], check="manifest"),
-        config.policy.imagination,
-        config.evaluation.imagined,
-        _seed(config),
-    )
+    def cloning(self) -> dict[str, Any]:
+        from logo_tf.agents.policy import load_policy
 
+        return self.returns(load_policy(self._places["bc"]), "behaviour cloning")
 
-def _frames(config: RunConfig, place: Path, aside: Path) -> dict[str, Any]:
-    from logo_tf.agents.policy import load_policy
-    from logo_tf.evaluation.frames import film
-    from logo_tf.evaluation.plots import picture_png
+    def random(self) -> dict[str, Any]:
+        from logo_tf.scenarios.random_policy import RandomPolicy
+        from logo_tf.scenarios.registry import scenario_spec
 
-    settings = config.evaluation
-    strip = film(
-        config.scenario, load_policy(place), settings.frames, settings.frame_every, _seed(config)
-    )
-    names = [f"frame_{step:04d}.png" for step in strip.steps]
-    for name, picture in zip(names, strip.pictures, strict=True):
-        (aside / name).write_bytes(picture_png(picture))
-    return {"frames": names, "steps": list(strip.steps), "reason": strip.reason}
+        return self.returns(RandomPolicy(scenario_spec(self._config.scenario)), "random")
+
+    def world_model(self) -> dict[str, Any]:
+        from logo_tf.world_model.artifact import trained_split
+        from logo_tf.world_model.diagnostics import evaluate_model
+
+        manifest = artifacts.load_manifest(self._places["world_model"])
+        return evaluate_model(
+            self.model,
+            self.dataset,
+            trained_split(manifest, self.dataset).test,
+            horizons=self._config.evaluation.horizons,
+            seed=_seed(self._config),
+        )
+
+    def imagination(self) -> dict[str, Any]:
+        from logo_tf.evaluation.imagined import imagined_figures
+
+        config = self._config
+        return imagined_figures(
+            self.model,
+            self.policy.graph_policy,
+            self.dataset,
+            config.policy.imagination,
+            config.evaluation.imagined,
+            _seed(config),
+        )
+
+    def frames(self) -> dict[str, Any]:
+        from logo_tf.evaluation.frames import film
+        from logo_tf.evaluation.plots import picture_png
+
+        config, settings = self._config, self._config.evaluation
+        strip = film(
+            config.scenario, self.policy, settings.frames, settings.frame_every, _seed(config)
+        )
+        names = [f"frame_{step:04d}.png" for step in strip.steps]
+        for name, picture in zip(names, strip.pictures, strict=True):
+            (self._aside / name).write_bytes(picture_png(picture))
+        return {"frames": names, "steps": list(strip.steps), "reason": strip.reason}
 
 
 def _figures(file: Path) -> dict[str, Any]:

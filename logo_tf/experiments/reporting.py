@@ -159,8 +159,20 @@ def _returns(manifests: Mapping[str, Manifest], places: Mapping[str, Path]) -> S
         "Undiscounted return of whole episodes. Policy, cloning and random begin in the same "
         "states.",
     )
-    blocks: list[Block] = [
-        Figure(returns_plot(parts), "Return of each episode, by who acts."),
+    blocks: list[Block] = [Figure(returns_plot(parts), "Return of each episode, by who acts.")]
+    curves: dict[str, tuple[list[float], list[float]]] = {}
+    for stage, label in (("policy", "policy"), ("bc", "behaviour cloning")):
+        curves |= _curves(read_metrics(places[stage]), {"return_mean": label})
+    if curves:
+        levels = {"behaviour (data)": sum(data) / len(data)}
+        blocks.append(
+            Figure(
+                curves_plot("curve", curves, "mean return", levels=levels),
+                "Return while the policies are trained, a few episodes each. It is shown, not "
+                "used: nothing was chosen by it.",
+            )
+        )
+    blocks += [
         Figure(
             curves_plot(
                 "behaviour", {"episode": (list(range(len(data))), data)}, "return", "episode"

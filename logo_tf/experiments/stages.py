@@ -10,10 +10,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logo_tf.artifacts import Manifest, load_manifest, verify
 from logo_tf.errors import LogoError
 from logo_tf.experiments.config import RunConfig
+from logo_tf.seeds import derive
+
+if TYPE_CHECKING:
+    from logo_tf.agents.probe import Probe
+    from logo_tf.scenarios.protocol import TeamPolicy
 
 EXPORTS = "saved_models"
 Places = Mapping[str, Path]
@@ -149,7 +155,7 @@ def _train_bc(config: RunConfig, places: Places, to: Path) -> Path:
     from logo_tf.data.store import load_dataset
 
     dataset = load_dataset(places["dataset"], check="manifest")
-    return train_policy(dataset, config.bc, config.seed, to)
+    return train_policy(dataset, config.bc, config.seed, to, probe=_probe(config))
 
 
 def _train_policy(config: RunConfig, places: Places, to: Path) -> Path:
@@ -157,7 +163,27 @@ def _train_policy(config: RunConfig, places: Places, to: Path) -> Path:
     from logo_tf.data.store import load_dataset
 
     dataset = load_dataset(places["dataset"], check="manifest")
-    return train_policy(dataset, config.policy, config.seed, to, world_model=places["world_model"])
+    return train_policy(
+        dataset,
+        config.policy,
+        config.seed,
+        to,
+        world_model=places["world_model"],
+        probe=_probe(config),
+    )
+
+
+def _probe(config: RunConfig) -> Probe:
+    from logo_tf.agents.probe import Probe
+    from logo_tf.evaluation.returns import evaluate_policy
+
+    settings, seed = config.evaluation, derive(config.seed, "curve")
+
+    def measure(policy: TeamPolicy) -> dict[str, float]:
+        found = evaluate_policy(config.scenario, policy, settings.curve_episodes, seed, None)
+        return {"return_mean": found.mean, "return_min": found.low, "return_max": found.high}
+
+    return Probe(settings.curve_every, measure)
 
 
 def _evaluate(config: RunConfig, places: Places, to: Path) -> Path:
