@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from logo_tf.errors import LogoError
 from logo_tf.scenarios.registry import make_scenario
+from logo_tf.seeds import derive
 
 _SCENARIO = flags.DEFINE_string("scenario", "mamujoco/HalfCheetah-2x3", "The scenario's name.")
 _STEPS = flags.DEFINE_integer("steps", 600_000, "Environment steps to train for.", 1)
@@ -28,9 +29,11 @@ _SEED = flags.DEFINE_integer("seed", 0, "Fixes the whole run.", 0)
 _OUT = flags.DEFINE_string("out", "saved_models", "Folder that the policies land in.")
 _SNAPSHOTS = flags.DEFINE_integer("snapshots", 8, "How many policies to ship.", 2)
 _COPIES = flags.DEFINE_integer("copies", 32, "Scenario copies that are stepped together.", 1)
-_EPISODES = flags.DEFINE_integer("episodes", 10, "Episodes to measure each policy on.", 1)
+_EPISODES = flags.DEFINE_integer(
+    "episodes", 16, "Episodes to choose by; twice as many measure what ships.", 1
+)
 _MEDIUM = flags.DEFINE_float(
-    "medium", 0.55, "The medium policy's return, as a share of the way to the expert's.", 0.0, 1.0
+    "medium", 0.65, "The medium policy's return, as a share of the way to the expert's.", 0.0, 1.0
 )
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's threads; 0 leaves it to choose.", 0)
 
@@ -72,20 +75,38 @@ def main(argv: list[str]) -> None:
     if len(known) < 2:
         raise LogoError(f"no episode ended within {steps} steps; raise --steps")
 
-    # A training return lags behind its policy, so three times as many candidates as
-    # needed are measured afresh; the first few rounds have no return yet.
-    candidates = early[:: max(1, len(early) // 3)]
-    candidates += behaviour_snapshots.spread(known, 3 * _SNAPSHOTS.value)
-    measured = [
-        behaviour_snapshots.measure(scenarios, candidate, _EPISODES.value, _SEED.value + 1)
-        for candidate in tqdm(candidates, desc="measuring", unit="policy")
-    ]
+    # A training return lags behind its policy, so twice as many candidates as needed are
+    # measured afresh, with the first rounds, which have no return yet, and the last
+    # third of training, where the expert should be.
+    candidates = early[:: max(1, len(early) // 2)]
+    late = known[-len(known) // 3 :]
+    picked = behaviour_snapshots.spread(known, 2 * _SNAPSHOTS.value)
+    picked += late[:: max(1, len(late) // _SNAPSHOTS.value)]
+    candidates += sorted({one.steps: one for one in picked}.values(), key=lambda one: one.steps)
+
+    def measure(
+        snapshots: list[behaviour_snapshots.Snapshot], episodes: int, seed: int, what: str
+    ) -> list[behaviour_snapshots.Snapshot]:
+        return [
+            behaviour_snapshots.measure(scenarios, snapshot, episodes, seed)
+            for snapshot in tqdm(snapshots, desc=what, unit="policy")
+        ]
+
+    # Chosen by one set of episodes and published by another: the best of many candidates
+    # owes part of its lead to luck.
+    chosen = behaviour_snapshots.spread(
+        measure(candidates, _EPISODES.value, derive(_SEED.value, "choose"), "choosing"),
+        _SNAPSHOTS.value,
+    )
+    medium, expert = behaviour_snapshots.roles(chosen, _MEDIUM.value)
+    published = measure(chosen, 2 * _EPISODES.value, derive(_SEED.value, "publish"), "measuring")
     stride = max(1, len(known) // 200)
     folder = behaviour_snapshots.ship(
         spec,
-        behaviour_snapshots.spread(measured, _SNAPSHOTS.value),
+        published,
+        medium,
+        expert,
         Path(_OUT.value),
-        _MEDIUM.value,
         {
             "command": (
                 f"python examples/{Path(__file__).name} --scenario {_SCENARIO.value} "
@@ -94,6 +115,8 @@ def main(argv: list[str]) -> None:
             ),
             "seed": _SEED.value,
             "trained_steps": steps,
+            "chosen_from": len(candidates),
+            "returns_are_of": "exploring episodes that no policy was chosen by",
             "learning_curve": [
                 [snapshot.steps, round(snapshot.mean_return, 1)] for snapshot in known[::stride]
             ],

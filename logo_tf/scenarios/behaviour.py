@@ -77,7 +77,7 @@ def behaviour_policies(
     """Return the policies that a dataset of some quality is collected with.
 
     ``random`` draws uniformly and exists for every scenario. The others are snapshots
-    of one PPO run: ``expert`` its best, ``medium`` one about half-way there,
+    of one PPO run: ``expert`` its best, ``medium`` one about two thirds there,
     ``medium-expert`` those two in equal parts, ``medium-replay`` every snapshot up to
     the medium one in equal parts, as a replay buffer would hold.
 

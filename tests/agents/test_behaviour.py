@@ -169,8 +169,8 @@ def snapshots(*returns):
 
 
 def test_spread_picks_evenly_and_nothing_after_the_best():
-    picked = behaviour_snapshots.spread(snapshots(0, 10, 40, 55, 90, 100, 20), 3)
-    assert [snapshot.mean_return for snapshot in picked] == [0, 55, 100]
+    picked = behaviour_snapshots.spread(snapshots(0, 10, 40, 55, 20, 50, 90, 100, 20), 3)
+    assert [snapshot.mean_return for snapshot in picked] == [0, 55, 100]  # 55 comes before 50
 
 
 def test_spread_of_too_few_repeats_none():
@@ -184,9 +184,14 @@ def test_measure_plays_the_policy_with_its_noise():
     assert measured.steps == 5
 
 
+def test_roles_are_the_best_and_the_nearest_to_a_share_of_the_way():
+    # From -10 to 100, half of the way is 45: 55 is nearer than 30.
+    assert behaviour_snapshots.roles(snapshots(-10, 30, 55, 100, 90), 0.5) == (2, 3)
+
+
 def test_ship_writes_the_index(tmp_path):
     folder = behaviour_snapshots.ship(
-        TINY, snapshots(-10, 30, 55, 100), tmp_path, 0.5, {"seed": 3, "learning_curve": [[1, 2.5]]}
+        TINY, snapshots(-10, 30, 55, 100), 2, 3, tmp_path, {"seed": 3, "learning_curve": [[1, 2.5]]}
     )
     text = (folder / "behaviour.json").read_text(encoding="utf-8")
     index = json.loads(text)
@@ -201,7 +206,7 @@ def test_ship_writes_the_index(tmp_path):
 
 def test_ship_nothing(tmp_path):
     with pytest.raises(LogoError, match="no snapshot"):
-        behaviour_snapshots.ship(TINY, [], tmp_path, 0.5, {})
+        behaviour_snapshots.ship(TINY, [], 0, 0, tmp_path, {})
 
 
 def test_errors_come_before_training(discrete_spec):
@@ -235,7 +240,7 @@ def test_ppo_learns_repeats_and_ships(tmp_path):
         np.testing.assert_array_equal(one, again)
 
     shipped = [Snapshot(p.steps, p.weights, (float(p.steps),)) for p in (rounds[0], rounds[-1])]
-    behaviour_snapshots.ship(scenario_spec(name), shipped, tmp_path, 0.5, {})
+    behaviour_snapshots.ship(scenario_spec(name), shipped, 0, 1, tmp_path, {})
     ((_, policy),) = behaviour_policies(name, "expert", tmp_path)
     actions = policy.act(
         np.zeros((3, 2, 12), np.float32), np.ones((3, 2, 0), bool), np.random.default_rng(0)
@@ -257,4 +262,4 @@ def test_the_exported_mean_is_the_agents_mean():
     mean, std, _ = learner.predict(np.concatenate([observations, identity], -1).reshape(8, 14))
     exported = MeanPolicy(spec, learner.weights()).serve(observations)["actions"]
     np.testing.assert_allclose(exported, mean.reshape(4, 2, 3), atol=1e-5)
-    np.testing.assert_allclose(learner.weights().exploration_std, std[0], rtol=1e-5)
+    np.testing.assert_allclose(learner.weights().exploration_std, std[0], atol=1e-4)

@@ -30,12 +30,14 @@ def expert():
     return policy
 
 
-def play_one(policy, seed=0):
-    scenario = make_scenario(CHEETAH)
-    (episode,) = play([scenario], policy, 1, seed)
-    scenario.close()
-    episode.check(scenario.spec)
-    return episode.episode_return
+def mean_return(policy, episodes=4, seed=0):
+    scenarios = [make_scenario(CHEETAH) for _ in range(episodes)]
+    played = list(play(scenarios, policy, episodes, seed))
+    for episode in played:
+        episode.check(scenarios[0].spec)
+    for scenario in scenarios:
+        scenario.close()
+    return np.mean([episode.episode_return for episode in played])
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -67,34 +69,40 @@ def test_the_index_describes_what_is_shipped(spec):
 
 
 def test_returns_are_what_the_index_says():
+    # Returns vary a lot (a cheetah that falls earns little), so means of 4 episodes are
+    # held to 4 standard errors of what the index says.
     index = read_behaviour_index(CHEETAH)
     ((_, random),) = behaviour_policies(CHEETAH, "random")
-    ((_, medium),) = behaviour_policies(CHEETAH, "medium")
-    ((_, expert),) = behaviour_policies(CHEETAH, "expert")
-    for quality, policy in (("medium", medium), ("expert", expert)):
+    floor = mean_return(random)
+    assert -450 < floor < -100
+    for quality in ("medium", "expert"):
+        ((_, policy),) = behaviour_policies(CHEETAH, quality)
         said = index["versions"][str(index["qualities"][quality])]
-        span = 4 * said["return_std"] + 100
-        assert abs(play_one(policy) - said["return_mean"]) < span
-    assert play_one(random) < 0 < play_one(medium) < play_one(expert)
+        found = mean_return(policy)
+        assert abs(found - said["return_mean"]) < 4 * said["return_std"] / 2 + 100
+        assert found > floor + 300
 
 
-def test_noise_is_gaussian_with_the_shipped_std(expert, spec):
+def test_noise_is_gaussian_with_the_shipped_std(spec):
+    # The first snapshot: its means are small, so that clipping to the bounds is rare.
     index = read_behaviour_index(CHEETAH)
-    std = index["versions"][str(index["qualities"]["expert"])]["exploration_std"]
-    folder = behaviour_folder(CHEETAH) / str(index["qualities"]["expert"])
-    greedy = SavedModelPolicy(spec, folder, np.zeros(3))
-    # A fallen robot's mean actions may sit at a bound, where noise is clipped: use the
-    # rows whose mean is well inside.
+    version = index["qualities"]["medium-replay"][0]
+    std = index["versions"][str(version)]["exploration_std"]
+    _, policy = behaviour_policies(CHEETAH, "medium-replay")[0]
+    greedy = SavedModelPolicy(spec, behaviour_folder(CHEETAH) / str(version), np.zeros(3))
     rng = np.random.default_rng(0)
     observations = rng.standard_normal((4000, 2, 12), np.float32)
     legal = np.ones((4000, 2, 0), bool)
     mean = greedy.act(observations, legal, rng)
     np.testing.assert_array_equal(mean, greedy.act(observations, legal, rng))
-    noise = expert.act(observations, legal, rng) - mean
+    noise = policy.act(observations, legal, rng) - mean
     for dimension in range(3):
-        inside = np.abs(mean[..., dimension]) < 1 - 4 * std[dimension]
-        assert inside.sum() > 100
-        assert noise[..., dimension][inside].std() == pytest.approx(std[dimension], rel=0.15)
+        # Noise is cut where the mean is near a bound: 2.5 std away hardly any is.
+        inside = np.abs(mean[..., dimension]) < 1 - 2.5 * std[dimension]
+        assert inside.sum() > 500
+        cut = noise[..., dimension][inside]
+        assert cut.std() == pytest.approx(std[dimension], rel=0.1)
+        assert abs(cut.mean()) < 0.05
 
 
 def test_a_team_acts_the_same_alone_and_in_a_batch(expert):
