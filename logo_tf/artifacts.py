@@ -218,6 +218,8 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
     names = [name for name in names if name != MANIFEST]
     for name in names:
         _sync(aside / name)
+    for folder in (*(f for f in aside.rglob("*") if f.is_dir()), aside):
+        _sync(folder)
     manifest = dataclasses.replace(manifest, files={n: sha256(aside / n) for n in names})
     write_text(aside / MANIFEST, manifest.to_json())
     aside.rename(path)

@@ -116,7 +116,10 @@ def _serve(environment_id: str) -> None:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not land among the pixels
     import gymnasium
+    import mujoco
 
+    # As in mamujoco.py: unheeded warnings would go to a log file in the working folder.
+    mujoco.set_mju_user_warning(lambda message: None)
     robot: Any = gymnasium.make(environment_id, render_mode="rgb_array").unwrapped
     positions, velocities = robot.model.nq, robot.model.nv
     size = 8 * (positions + velocities)

@@ -58,9 +58,10 @@ def test_unequal_observations_are_padded_with_zeros():
     scenario.close()
 
 
-def test_the_team_reward_is_the_robots_reward(cheetah):
+def test_the_team_reward_is_the_robots_reward(cheetah, tmp_path, monkeypatch):
     import gymnasium
 
+    monkeypatch.chdir(tmp_path)  # MuJoCo leaves a log file where it is loaded
     robot = gymnasium.make("HalfCheetah-v5")
     robot.reset(seed=3)
     cheetah.reset(3)
@@ -138,9 +139,10 @@ def test_a_simulation_that_diverges_is_reported(cheetah, monkeypatch):
         cheetah.step(np.zeros((2, 3), np.float32))
 
 
-def test_render_works_beside_tensorflow(cheetah):
+def test_render_works_beside_tensorflow(cheetah, tmp_path, monkeypatch):
     import tensorflow  # noqa: F401  (its LLVM and Mesa's crash when they share a process)
 
+    monkeypatch.chdir(tmp_path)
     cheetah.reset(0)
     try:
         first, again = cheetah.render(), cheetah.render()
@@ -153,6 +155,7 @@ def test_render_works_beside_tensorflow(cheetah):
     for _ in range(20):
         cheetah.step(np.ones((2, 3), np.float32))
     assert not np.array_equal(first, cheetah.render())
+    assert not list(tmp_path.iterdir())
 
 
 def test_render_before_reset(cheetah):
