@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "logo_tf"
-GROUND = {"errors", "specs", "shapes", "episodes", "config", "artifacts", "metrics", "seeds"}
+GROUND = {
+    "errors",
+    "specs",
+    "shapes",
+    "episodes",
+    "config",
+    "artifacts",
+    "metrics",
+    "seeds",
+    "reproducible",
+}
 FLOORS = [
     "scenarios",
     "data",

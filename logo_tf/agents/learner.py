@@ -27,6 +27,7 @@ from logo_tf.data import pipeline
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger
+from logo_tf.reproducible import reproducible_graphs
 from logo_tf.seeds import derive
 from logo_tf.world_model.artifact import load_world_model
 
@@ -86,7 +87,8 @@ def train_policy(
     fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
     with artifacts.writing(out, resume=fingerprint) as aside:
         training = _Training(dataset, config, seed, aside, model)
-        figures = training.run(loggers, probe)
+        with reproducible_graphs():
+            figures = training.run(loggers, probe)
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
         artifacts.publish(
             out,

@@ -43,7 +43,7 @@ def train(arguments: argparse.Namespace) -> int:
     from logo_tf.cli.output import write_line
     from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.cli.settings import resolve
-    from logo_tf.config import override
+    from logo_tf.config import override, require
     from logo_tf.data.store import load_dataset
 
     config = PolicyConfig()
@@ -52,6 +52,10 @@ def train(arguments: argparse.Namespace) -> int:
     config = resolve(config, arguments)
     dataset = load_dataset(arguments.data)
     model = None if arguments.model is None else Path(arguments.model)
+    require(
+        model is None or config.algorithm != "bc",
+        "--model: bc learns from real data alone; leave the model out, or choose matd3bc or macql",
+    )
     import_tensorflow("logo_tf.agents.learner")
     from logo_tf.agents.learner import train_policy
 

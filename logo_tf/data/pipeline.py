@@ -110,23 +110,6 @@ def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -
         return stream.batch(batch_size).map(table.gather).prefetch(2)
 
 
-def mix(real: tf.data.Dataset, synthetic: tf.data.Dataset) -> tf.data.Dataset:
-    """Join two streams of one structure along B, real rows first.
-
-    Args:
-      real: elements (B_r, ...), such as (``Transitions``, flag (B_r,)).
-      synthetic: elements (B_s, ...) of the same structure.
-
-    Returns:
-      A tf.data.Dataset of elements (B_r + B_s, ...).
-    """
-
-    def join(ours: Any, theirs: Any) -> Any:
-        return tf.nest.map_structure(lambda a, b: tf.concat([a, b], axis=0), ours, theirs)
-
-    return tf.data.Dataset.zip((real, synthetic)).map(join).prefetch(2)
-
-
 class _Table:
     """The dataset's rows as tensors in memory, and how batches are gathered from them.
 

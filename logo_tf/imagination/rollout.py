@@ -120,8 +120,5 @@ def _step(
         agent_mask=branch.agent_mask,
         next_agent_mask=alive,
     )
-    after = _Branch(
-        observations, predicted.state, legal, alive, branch.running * (1.0 - terminals)
-    )
+    after = _Branch(observations, predicted.state, legal, alive, branch.running * (1.0 - terminals))
     return after, Rollout(step, branch.running, predicted.uncertainty)
-

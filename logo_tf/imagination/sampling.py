@@ -90,7 +90,7 @@ def make_sampler(config: ImaginationConfig) -> Sampler:
 
 
 def relative(uncertainty: tf.Tensor) -> tf.Tensor:
-    """u / median(u), (M,); zeros where the median is 0 or M is."""
+    """U / median(u), (M,); zeros where the median is 0 or M is."""
     ordered = tf.sort(uncertainty)
     count = tf.size(ordered)
     middle = ordered[(count - 1) // 2 : count // 2 + 1]  # one value, or the two around it

@@ -142,10 +142,13 @@ class SyntheticStore(tf.Module):
           seed: fixes the sequence of batches.
           start: how many batches to leave out at the beginning.
         """
+        options = tf.data.Options()
+        # Otherwise TensorFlow reads ahead, unasked, from before the newest ``add``.
+        options.experimental_optimization.inject_prefetch = False
         with tf.device("/CPU:0"):
-            return tf.data.Dataset.counter(start).map(
-                lambda number: self.batch(batch_size, seed, number)
-            )
+            numbers = tf.data.Dataset.counter(start)
+            stream = numbers.map(lambda number: self.batch(batch_size, seed, number))
+            return stream.with_options(options)
 
     def _weigh(self) -> None:
         places = tf.where(self._valid)[:, 0]

@@ -29,9 +29,7 @@ def save_weights(model: WorldModel, standardisation: Standardisation, folder: Pa
       standardisation: the units it was built with.
       folder: an open artefact folder.
     """
-    arrays = {
-        f"{i:03d}": variable.numpy() for i, variable in enumerate(model.trainable_variables)
-    }
+    arrays = {f"{i:03d}": variable.numpy() for i, variable in enumerate(model.trainable_variables)}
     with artifacts.guarded(folder):
         np.savez(folder / WEIGHTS, **arrays)
     artifacts.write_text(folder / UNITS, json.dumps(standardisation.to_dict(), indent=1) + "\n")

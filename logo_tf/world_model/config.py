@@ -40,8 +40,8 @@ class WorldModelConfig:
       unroll: open-loop steps trained in the last part of the training.
       unroll_share: the share of the steps that part takes.
       unroll_weight: weight of the further open-loop steps against one-step errors.
-      unroll_gradient: whether gradients pass from step to step (``through``), not
-        (``stopped``), or ``auto``: through for discrete actions, else stopped.
+      unroll_gradient: whether gradients pass from one open-loop step to the one
+        before (``through``) or not (``stopped``).
       steps: gradient steps.
       batch_size: transitions per gradient step (windows times their length).
       learning_rate: Adam's, at its highest.
@@ -71,17 +71,17 @@ class WorldModelConfig:
     local_reconstruction: float = 0.02
     deductive_reconstruction: float = 0.1
     regularisation_weight: float = 0.1
-    reward_weight: float = 1.0
+    reward_weight: float = 0.3
     termination_weight: float = 1.0
     legal_weight: float = 1.0
     spread_weight: float = 1.0
     unroll: int = 4
     unroll_share: float = 0.4
     unroll_weight: float = 1.0
-    unroll_gradient: Literal["auto", "through", "stopped"] = "auto"
+    unroll_gradient: Literal["through", "stopped"] = "through"
     steps: int = 6000
     batch_size: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     warmup_steps: int = 100
     final_learning_rate: float = 0.01
     clip_norm: float = 10.0

@@ -97,7 +97,7 @@ def spearman(a: np.ndarray, b: np.ndarray) -> float | None:
     ranks = [_ranks(np.asarray(values)) for values in (a, b)]
     if min(np.ptp(rank) for rank in ranks) == 0:
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _errors(
@@ -162,9 +162,7 @@ def _reward_errors(
     return found
 
 
-def _uncertainty(
-    predicted: Prediction, errors: _Errors, horizons: Sequence[int]
-) -> dict[str, Any]:
+def _uncertainty(predicted: Prediction, errors: _Errors, horizons: Sequence[int]) -> dict[str, Any]:
     """How u ranks the error of its step; a Spearman means nothing without the error beside it."""
     true = np.sqrt(np.mean(errors.state, axis=-1))
     per_step = {}
@@ -192,9 +190,7 @@ def _inside(
     return {str(k): float(np.mean(distance <= k * sigma)) for k in (1, 2)}
 
 
-def _legal_accuracy(
-    predicted: Prediction, batch: Transitions, spec: ScenarioSpec
-) -> float | None:
+def _legal_accuracy(predicted: Prediction, batch: Transitions, spec: ScenarioSpec) -> float | None:
     if not spec.discrete:
         return None
     right = (predicted.legal_actions[0] > 0.5) == batch.next_legal_actions[0]

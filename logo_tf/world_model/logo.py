@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from logo_tf import seeds
@@ -98,17 +99,14 @@ class LogoWorldModel(tf.Module):
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
         """All weights, part by part, in a fixed order."""
-        return tuple(
-            weight.value
-            for part in (
-                self.local_encoder,
-                self.local_decoder,
-                self.auxiliary_encoder,
-                self.deductive_encoder,
-                self.deductive_decoder,
-            )
-            for weight in part.trainable_variables
+        parts: tuple[keras.Model, ...] = (
+            self.local_encoder,
+            self.local_decoder,
+            self.auxiliary_encoder,
+            self.deductive_encoder,
+            self.deductive_decoder,
         )
+        return tuple(weight.value for part in parts for weight in part.trainable_variables)
 
     def step(
         self, state: tf.Tensor, observations: tf.Tensor, actions: tf.Tensor, agent_mask: tf.Tensor
@@ -130,8 +128,7 @@ class LogoWorldModel(tf.Module):
             * statistics.state_std
             * scaling.state_mask,
             reward=scaling.raw_reward(deductive.reward),
-            reward_std=standard_deviation(deductive.reward_log_variance)
-            * statistics.reward_std,
+            reward_std=standard_deviation(deductive.reward_log_variance) * statistics.reward_std,
             termination=tf.sigmoid(deductive.termination_logit),
             legal_actions=legal,
             uncertainty=self._uncertainty(paths),

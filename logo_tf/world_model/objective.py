@@ -76,16 +76,13 @@ def _open_loop(
 ) -> dict[str, tf.Tensor]:
     """Mean losses of the steps after the first, fed with the model's own predictions."""
     config, length = model.config, mask.shape[1]
-    through = config.unroll_gradient == "through" or (
-        config.unroll_gradient == "auto" and model.spec.discrete
-    )
     state = tf.reshape(paths.state, (-1, length, paths.state.shape[-1]))[:, 0]
     observations = tf.reshape(paths.observations, (-1, length, *paths.observations.shape[1:]))[:, 0]
     steps: list[dict[str, tf.Tensor]] = []
     for t in range(1, unroll):
         now = tf.nest.map_structure(lambda x, t=t: x[:, t], batch)
         real = model.start(now.state, now.observations, now.actions, now.agent_mask)
-        if not through:
+        if config.unroll_gradient == "stopped":
             state, observations = tf.stop_gradient(state), tf.stop_gradient(observations)
         start = real._replace(state=state, observations=observations * real.alive[..., None])
         local, observations = model.predict_locally(start)

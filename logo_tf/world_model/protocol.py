@@ -16,7 +16,8 @@ class Prediction(NamedTuple):
     """One predicted step, in raw units; zero for padding and for agents that are dead.
 
     observations: (B, N, O) mean of o', given that the agent lives on;
-    observations_std: (B, N, O) its spread; state: (B, S) mean of s'; state_std: (B, S); reward: (B,) mean; reward_std: (B,);
+    observations_std: (B, N, O) its spread; state: (B, S) mean of s'; state_std: (B, S);
+    reward: (B,) mean; reward_std: (B,);
     termination: (B,) probability that the scenario ends with this step;
     legal_actions: (B, N, L) probability that each action is legal next (L = 0: continuous);
     uncertainty: (B,) >= 0, Eq. 5 on standardised states over sqrt(predicted dimensions).
@@ -92,9 +93,7 @@ def next_legal(prediction: Prediction | tf.Tensor, spec: ScenarioSpec) -> tf.Ten
       (B, N, L) bool: legal where more likely than not, and always the likeliest
       existing action; (B, N, 0) for continuous actions.
     """
-    probability = (
-        prediction.legal_actions if isinstance(prediction, Prediction) else prediction
-    )
+    probability = prediction.legal_actions if isinstance(prediction, Prediction) else prediction
     if not spec.discrete:
         return tf.zeros(tf.shape(probability), tf.bool)
     exists = tf.constant(spec.action_mask)

@@ -72,7 +72,8 @@ class Scaling:
         spec = self.spec
         if spec.discrete:
             return tf.one_hot(raw, spec.action_dim, dtype=tf.float32)
-        low, high = np.float32(spec.action_low), np.float32(spec.action_high)
+        low = np.asarray(spec.action_low, np.float32)
+        high = np.asarray(spec.action_high, np.float32)
         span = np.where(high > low, high - low, 1.0).astype(np.float32)
         return ((raw - low) / span * 2.0 - 1.0) * spec.action_mask
 
@@ -91,9 +92,9 @@ class Scaling:
           those that repeat the last joint action written from it.
         """
         complete = predicted * self.state_mask + state * self._kept
-        if not self._written.any():
-            return complete
         offset = self.spec.last_action_offset
+        if offset is None or not self._written.any():
+            return complete
         width = self.spec.num_agents * self.spec.action_dim
         joint = tf.reshape(actions, (-1, width))
         after = self.spec.state_dim - offset - width

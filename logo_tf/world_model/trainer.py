@@ -16,6 +16,7 @@ from logo_tf.data import pipeline
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.store import Dataset, Split
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, require_finite
+from logo_tf.reproducible import reproducible_graphs
 from logo_tf.world_model.artifact import KIND, save_weights, split_of
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.diagnostics import evaluate_model
@@ -63,7 +64,7 @@ def train_world_model(
         "seed": seed,
         "dataset": dataset.manifest.hash,
     }
-    with artifacts.writing(out, resume=fingerprint) as aside:
+    with artifacts.writing(out, resume=fingerprint) as aside, reproducible_graphs():
         split = split_of(dataset, config, seed)
         units = standardisation(dataset, split.train)
         training = _Training(dataset, config, split, units, seed, aside / _CHECKPOINTS)
@@ -179,7 +180,7 @@ class _Training(tf.Module):
         )
         return iter(stream)
 
-    def _advance(self, steps: Callable, batches: Iterator[Any], end: int) -> dict[str, float]:
+    def _advance(self, steps: _Steps, batches: Iterator[Any], end: int) -> dict[str, float]:
         """Take steps up to the next line of metrics, and return their means."""
         begin = int(self.step)
         until = min((begin // self._config.log_every + 1) * self._config.log_every, end)
@@ -240,9 +241,7 @@ class _Training(tf.Module):
             self.best_score.assign(score)
             self.best_step.assign(step)
             self.waited.assign(0)
-            for best, weight in zip(
-                self.best_weights, self.model.trainable_variables, strict=True
-            ):
+            for best, weight in zip(self.best_weights, self.model.trainable_variables, strict=True):
                 best.assign(weight)
         else:
             self.waited.assign_add(1)

@@ -91,6 +91,7 @@ def test_actor_follows_the_value_alone(continuous_spec, make_agent, make_experie
     assert float(terms.cloning) > 0.0
 
 
+@pytest.mark.slow
 def test_training_lowers_the_gap(continuous_spec, make_agent, make_experience):
     agent = make_agent(continuous_spec, "macql", cql_alpha=5.0, critic_learning_rate=0.01)
     actions = np.zeros((8, 2, 2), np.float32)

@@ -54,6 +54,7 @@ def test_weighted_rows(continuous_spec, make_agent, make_experience):
     assert whole == pytest.approx(sum(parts) / 2, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_learns_the_better_action(continuous_spec, make_agent, make_experience):
     # Reward is the first agent's first action; the data cover all of it.
     agent = make_agent(

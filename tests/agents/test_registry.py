@@ -25,6 +25,7 @@ def test_discrete_actions_are_refused_in_one_line(name, discrete_spec):
     assert "\n" not in str(info.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["import keras", "import tf_keras"])
 def test_import_orders(first):
     # Whoever comes first, TF-Agents finds tf_keras behind tf.keras, and keras stays Keras 3.

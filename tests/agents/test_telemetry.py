@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from tf_agents.agents.tf_agent import LossInfo
 
-from logo_tf.agents.telemetry import HealthCheck, RunningMeans
+from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.errors import LogoError
 
 
@@ -66,3 +66,11 @@ def test_diverging_critics_name_the_step():
     add(means, 0.0, -11.0)
     with pytest.raises(LogoError, match="q_data reached -11 at step 2.*critics diverge"):
         check(2)
+
+
+def test_selected_hands_on_what_is_there():
+    lines = Lines()
+    logger = Selected(lines, ("a", "b"))
+    logger.write(3, {"a": 1.0, "c": 2.0})
+    logger.close()
+    assert lines.lines == [(3, {"a": 1.0})]

@@ -153,20 +153,6 @@ def test_terminals_only_where_the_scenario_ended(tiny_dataset: Callable[..., Dat
     assert batch.terminals.sum() == dataset.terminated.sum()
 
 
-def test_mix_puts_real_rows_first(tiny_dataset: Callable[..., Dataset]) -> None:
-    dataset = tiny_dataset("continuous")
-    real = pipeline.transitions(dataset, None, 3, seed=0)
-    other = pipeline.transitions(dataset, None, 2, seed=1)
-    mixed = pipeline.mix(
-        real.map(lambda batch: (batch, tf.zeros(3))), other.map(lambda batch: (batch, tf.ones(2)))
-    )
-    ((batch, flag),) = take(mixed, 1)
-    assert flag.tolist() == [0, 0, 0, 1, 1]
-    assert isinstance(batch, Transitions)
-    np.testing.assert_array_equal(batch.state[:3], take(real, 1)[0].state)
-    np.testing.assert_array_equal(batch.state[3:], take(other, 1)[0].state)
-
-
 def test_refusals(tiny_dataset: Callable[..., Dataset]) -> None:
     dataset = tiny_dataset("continuous")
     with pytest.raises(LogoError, match="batch size"):

@@ -82,7 +82,8 @@ def test_no_illegal_action_is_imagined(world):
 def test_predictions_stay_within_the_data(world, rollout):
     units = world.model.scaling.statistics
     states = rollout.transitions.next_state.numpy()
-    assert (states >= units.state_min - 1e-6).all() and (states <= units.state_max + 1e-6).all()
+    assert (states >= units.state_min - 1e-6).all()
+    assert (states <= units.state_max + 1e-6).all()
 
 
 def test_seeds_decide(world, rollout):

@@ -28,6 +28,12 @@ TINY = {
 
 
 @pytest.fixture(scope="session")
+def tiny_settings() -> dict[str, int]:
+    """Settings of a model that trains in a moment."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
 def datasets(tmp_path_factory, continuous_spec, discrete_spec, make_episodes) -> dict[str, Dataset]:
     """A continuous and a discrete dataset of 20 toy episodes of 8 steps."""
     folder = tmp_path_factory.mktemp("world-model-data")

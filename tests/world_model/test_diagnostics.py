@@ -40,7 +40,9 @@ def test_ranks_by_hand():
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])) == pytest.approx(1)
     assert spearman(np.array([1.0, 2.0, 3.0]), np.array([3.0, 2.0, 1.0])) == pytest.approx(-1)
     # ranks 1.5 1.5 3 against 1 2 3
-    assert spearman(np.array([1.0, 1.0, 9.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(0.75**0.5)
+    assert spearman(np.array([1.0, 1.0, 9.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(
+        0.75**0.5
+    )
     assert spearman(np.array([1.0, 1.0]), np.array([1.0, 2.0])) is None
 
 

@@ -22,5 +22,6 @@ def test_agents_with_the_noop_alone_are_dead(discrete_spec):
 
 def test_continuous_actions_have_no_mask(continuous_spec):
     legal = next_legal(tf.zeros((5, 2, 0)), continuous_spec)
-    assert legal.shape == (5, 2, 0) and legal.dtype == tf.bool
+    assert legal.shape == (5, 2, 0)
+    assert legal.dtype == tf.bool
     np.testing.assert_array_equal(next_agent_mask(legal, continuous_spec), np.ones((5, 2)))

@@ -35,7 +35,8 @@ def test_padding_and_the_dead_are_zero(scaling):
     got = scaling.observations(tf.ones((1, 2, 4)), tf.constant([[1.0, 0.0]])).numpy()
     assert (got[0, 1] == 0).all()
     live = scaling.observations(tf.ones((1, 2, 4)), tf.ones((1, 2))).numpy()
-    assert (live[0, 1, 3:] == 0).all() and (live[0, 1, :3] != 0).all()
+    assert (live[0, 1, 3:] == 0).all()
+    assert (live[0, 1, :3] != 0).all()
 
 
 def test_bounded_actions_become_minus_one_to_one(datasets):

@@ -1,0 +1,62 @@
+"""``logo-tf model`` and ``logo-tf policy``: through the command, on tiny data."""
+
+import json
+
+import pytest
+
+from logo_tf.cli.main import main
+
+TINY_MODEL = [
+    "width=8",
+    "steps=4",
+    "batch_size=16",
+    "log_every=2",
+    "validate_every=4",
+    "validation_windows=4",
+]
+TINY_POLICY = ["width=8", "steps=4", "batch_size=8", "log_every=2", "checkpoint_every=4"]
+
+
+def test_discrete_data_give_a_model_its_figures_and_a_cloned_policy(tiny_dataset, tmp_path, capsys):
+    data = str(tiny_dataset("discrete").path)
+    model, policy = str(tmp_path / "model"), str(tmp_path / "policy")
+    assert main(["model", "train", "--data", data, "--out", model, "--set", *TINY_MODEL]) == 0
+    capsys.readouterr()
+    assert main(["model", "eval", model, "--data", data, "--horizon", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"1", "3"} <= set(found["state_nrmse"])
+    assert 0 <= found["legal_actions_accuracy"] <= 1
+    assert 0 <= found["termination_f1"] <= 1
+    train = ["policy", "train", "--data", data, "--out", policy]
+    assert main([*train, "--algorithm", "bc", "--set", *TINY_POLICY]) == 0
+    capsys.readouterr()
+    assert main(["policy", "eval", policy]) == 2
+    assert "unknown scenario 'toy/discrete'" in capsys.readouterr().err
+    assert main([*train[:-1], str(tmp_path / "p2"), "--algorithm", "macql"]) == 2
+    assert "algorithm 'macql' trains continuous actions" in capsys.readouterr().err
+    assert not (tmp_path / "p2").exists()
+
+
+@pytest.mark.parametrize("verb", ["model", "policy"])
+def test_what_is_no_dataset_is_refused(verb, tmp_path, capsys):
+    (tmp_path / "data").mkdir()
+    out = tmp_path / "out"
+    assert main([verb, "train", "--data", str(tmp_path / "data"), "--out", str(out)]) == 2
+    assert "not a logo_tf artefact" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
+    discrete, continuous = (str(tiny_dataset(k).path) for k in ("discrete", "continuous"))
+    model = str(tmp_path / "model")
+    assert main(["model", "train", "--data", discrete, "--out", model, "--set", *TINY_MODEL]) == 0
+    capsys.readouterr()
+    out = tmp_path / "policy"
+    train = ["policy", "train", "--data", continuous, "--model", model, "--out", str(out)]
+    assert main(train) == 2
+    assert "does not fit the world model" in capsys.readouterr().err
+    assert main(["model", "eval", model, "--data", continuous]) == 2
+    assert "does not fit" in capsys.readouterr().err
+    assert main([*train, "--algorithm", "bc"]) == 2
+    assert "bc learns from real data alone" in capsys.readouterr().err
+    assert not out.exists()
