@@ -51,10 +51,24 @@ def run(arguments: argparse.Namespace) -> int:
         from logo_tf.export.saved_model import export_policy, export_world_model
 
         write = export_policy if kind == "policy" else export_world_model
-        write_line(str(write(path, arguments.name, Path(arguments.to))))
+        _say(write(path, arguments.name, Path(arguments.to)))
     if arguments.tflite is not None:
         from logo_tf.export.tflite import export_tflite
 
-        for file in export_tflite(path, Path(arguments.tflite)):
-            write_line(str(file))
+        files = export_tflite(path, Path(arguments.tflite))
+        _say(Path(arguments.tflite))
+        for file in files:
+            write_line(f"  {file.name}, {file.stat().st_size / 1024:.0f} KiB")
     return 0
+
+
+def _say(folder: Path) -> None:
+    from logo_tf.artifacts import load_manifest
+    from logo_tf.cli.output import write_line
+    from logo_tf.export.parity import TOLERANCE
+
+    difference = load_manifest(folder, "export").figures["max_difference"]
+    write_line(
+        f"{folder}: differs from the original by at most {difference:.1e} "
+        f"(above {TOLERANCE:g} is refused)"
+    )

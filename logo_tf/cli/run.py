@@ -84,7 +84,7 @@ def _report(summary: dict[str, Any], out: Path) -> None:
     write_line(f"world model error (1 = no better than 'nothing changes'): {errors}")
     write_line(f"rank correlation of uncertainty and error: {model['uncertainty_spearman']:.2f}")
     for name, path in summary["exports"].items():
-        write_line(f"{name + ' export':<20} {path}")
+        write_line(f"{name + ' export':<20} {path} (parity {summary['parity'][name]:.1e})")
     write_line(f"{'summary':<20} {out / 'summary.json'}")
     write_line(f"{'report':<20} {out / 'report.html'}")
     write_line(f"{'time':<20} {seconds['total'] / 60:.1f} minutes over all parts")

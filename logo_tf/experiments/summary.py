@@ -72,6 +72,10 @@ def summarise(
             "policy": str(places["policy_export"].absolute()),
             "tflite": str(places["tflite_export"].absolute()),
         },
+        "parity": {
+            name: manifests[f"{name}_export"].figures["max_difference"]
+            for name in ("world_model", "policy", "tflite")
+        },
         "lineage": {name: manifest.hash for name, manifest in manifests.items()},
         "seconds": dict(seconds),
     }

@@ -30,6 +30,11 @@ def test_discrete_data_give_a_model_its_figures_and_a_cloned_policy(tiny_dataset
     train = ["policy", "train", "--data", data, "--out", policy]
     assert main([*train, "--algorithm", "bc", "--set", *TINY_POLICY]) == 0
     capsys.readouterr()
+    models, edge = str(tmp_path / "models"), str(tmp_path / "edge")
+    assert main(["export", policy, "--name", "team", "--to", models, "--tflite", edge]) == 0
+    said = capsys.readouterr().out
+    assert f"{models}/team/1: differs from the original by at most" in said
+    assert "a.tflite" in said
     assert main(["policy", "eval", policy]) == 2
     assert "unknown scenario 'toy/discrete'" in capsys.readouterr().err
     assert main([*train[:-1], str(tmp_path / "p2"), "--algorithm", "macql"]) == 2
