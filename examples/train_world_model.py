@@ -6,14 +6,13 @@ python examples/train_world_model.py [--out runs/world_model_example] [--steps 2
 import argparse
 from pathlib import Path
 
-from logo_tf.world_model.artifact import load_world_model
-from logo_tf.world_model.diagnostics import evaluate_model
-from logo_tf.world_model.trainer import train_world_model
-
 from logo_tf.data.collect import CollectConfig, collect
 from logo_tf.data.pipeline import sequential
 from logo_tf.data.store import split_episodes
+from logo_tf.world_model.artifact import load_world_model
 from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.diagnostics import evaluate_model
+from logo_tf.world_model.trainer import train_world_model
 
 
 def main(arguments: list[str] | None = None) -> None:
