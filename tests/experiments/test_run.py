@@ -124,7 +124,8 @@ def test_export_verb_makes_the_next_version(smoke, tmp_path, capsys):
     for version in ("1", "2"):
         words = ["export", str(smoke / "policy"), "--name", "cheetah", "--to", str(tmp_path)]
         assert main(words) == 0
-        assert capsys.readouterr().out.strip() == str(tmp_path / "cheetah" / version)
+        said = capsys.readouterr().out.strip()
+        assert said.startswith(f"{tmp_path / 'cheetah' / version}: differs from the original")
 
 
 def test_killed_in_the_middle_of_training_it_resumes_to_the_same_numbers(smoke, summary, tmp_path):
