@@ -88,6 +88,16 @@ def load_manifest(path: str | Path, kind: str | None = None) -> Manifest:
         raise LogoError(f"{path}: no such folder")
     if not file.is_file():
         raise LogoError(f"{path}: not a logo_tf artefact (it has no {MANIFEST})")
+    return read_manifest(file, kind)
+
+
+def read_manifest(file: Path, kind: str | None = None) -> Manifest:
+    """Read the manifest of the folder that a file stands in.
+
+    Raises:
+      LogoError: not readable, of another format version, or of another kind.
+    """
+    path = file.parent
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
         version = data["format_version"]

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tqdm.auto import tqdm
 
+from logo_tf.artifacts import write_text
 from logo_tf.errors import LogoError
 
 
@@ -38,6 +39,25 @@ class JsonlLogger:
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def forget_after(file: Path, step: int) -> None:
+    """Drop the lines that an interrupted call logged after its last checkpoint.
+
+    Args:
+      file: of a ``JsonlLogger``; it may be missing.
+      step: the checkpoint's; later lines are dropped, and one that a kill cut short.
+    """
+    if not file.is_file():
+        return
+    kept = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError):
+            break
+    write_text(file, "".join(f"{line}\n" for line in kept))
 
 
 class TensorBoardLogger:

@@ -42,3 +42,12 @@ def test_broken_numbers_stop_training():
     metrics.require_finite(3, {"loss": 1.0}, "world model")
     with pytest.raises(LogoError, match="world model: loss became nan at step 3"):
         metrics.require_finite(3, {"fine": 1.0, "loss": float("nan")}, "world model")
+
+
+def test_lines_after_the_checkpoint_are_forgotten(tmp_path):
+    file = tmp_path / "metrics.jsonl"
+    file.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
+    metrics.forget_after(file, 4)
+    assert file.read_text() == '{"step": 2}\n{"step": 4}\n'
+    metrics.forget_after(tmp_path / "none", 4)
+    assert not (tmp_path / "none").exists()

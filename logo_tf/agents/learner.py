@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from logo_tf.config import to_dict
 from logo_tf.data import pipeline
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
-from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger
+from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, forget_after
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.seeds import derive
 from logo_tf.world_model.artifact import load_world_model
@@ -143,7 +142,7 @@ class _Training:
     def run(self, loggers: Sequence[MetricLogger] | None, probe: Probe | None) -> dict[str, Any]:
         """Train to the last step; returns the figures of the manifest."""
         config, start = self._config, self._start
-        _drop_lines_after(self._folder / METRICS, start)
+        forget_after(self._folder / METRICS, start)
         if loggers is None:
             bar = ConsoleLogger(f"policy {config.algorithm}", config.steps, start)
             loggers = [Selected(bar, _SHOWN)]
@@ -238,17 +237,3 @@ def _parameters(agent: OfflineAgent) -> int:
         for net in agent.networks.values()
         for variable in net.trainable_variables
     )
-
-
-def _drop_lines_after(file: Path, step: int) -> None:
-    """Leave out metrics that were written after the checkpoint a run resumes from."""
-    if not file.is_file():
-        return
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (ValueError, KeyError):
-            break  # the line a kill cut short
-    artifacts.write_text(file, "".join(line + "\n" for line in kept))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from logo_tf import artifacts
-from logo_tf.artifacts import FORMAT_VERSION, Manifest
+from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments.config import RunConfig, first_difference
@@ -67,25 +67,7 @@ def read_run(out: Path) -> Manifest:
     Raises:
       LogoError: not readable, of another format version, or not of a run.
     """
-    file = out / RUN_FILE
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        version = data["format_version"]
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise LogoError(f"{file}: not a readable run: {error}") from None
-    if version != FORMAT_VERSION:
-        raise LogoError(
-            f"{out}: a run of format version {version}, this logo_tf reads version "
-            f"{FORMAT_VERSION}; use the logo_tf that wrote it ({data.get('logo_tf')}) or choose "
-            "another folder (--out DIR)"
-        )
-    try:
-        manifest = Manifest(**data)
-    except TypeError as error:
-        raise LogoError(f"{file}: not a readable run: {error}") from None
-    if manifest.kind != "run":
-        raise LogoError(f"{file}: is a {manifest.kind!r}, expected a run")
-    return manifest
+    return artifacts.read_manifest(out / RUN_FILE, "run")
 
 
 def _require_same(manifest: Manifest, config: RunConfig, out: Path) -> None:

@@ -13,10 +13,12 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from typing import Any
 
 import numpy as np
 
+_TIMEOUT = 60.0  # seconds for one picture; a driver that hangs must not hold a run
 _HEADER = struct.Struct("<ii")  # child to parent: height and width, then RGB bytes
 
 
@@ -45,6 +47,8 @@ class MujocoRenderer:
         from logo_tf.errors import LogoError  # the child runs this file without the package
 
         child: Any = self._child or self._start()  # Any: both its pipes are open
+        watchdog = threading.Timer(_TIMEOUT, child.kill)
+        watchdog.start()
         try:
             child.stdin.write(np.concatenate([qpos, qvel]).astype("<f8").tobytes())
             child.stdin.flush()
@@ -57,6 +61,8 @@ class MujocoRenderer:
                 f"this machine cannot render {self._id}: {reason}; on Debian and Ubuntu install "
                 "libegl1 and libgl1-mesa-dri and set MUJOCO_GL=egl"
             ) from None
+        finally:
+            watchdog.cancel()
         return np.frombuffer(pixels, np.uint8).reshape(height, width, 3).copy()
 
     def close(self) -> None:

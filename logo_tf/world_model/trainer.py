@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,14 @@ from logo_tf.config import to_dict
 from logo_tf.data import pipeline
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.store import Dataset, Split
-from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, require_finite
+from logo_tf.metrics import (
+    ConsoleLogger,
+    JsonlLogger,
+    Loggers,
+    MetricLogger,
+    forget_after,
+    require_finite,
+)
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.world_model.artifact import KIND, save_weights, split_of
 from logo_tf.world_model.config import WorldModelConfig
@@ -69,7 +75,7 @@ def train_world_model(
         units = standardisation(dataset, split.train)
         training = _Training(dataset, config, split, units, seed, aside / _CHECKPOINTS)
         start = training.restore()
-        _forget_after(aside / METRICS, start)
+        forget_after(aside / METRICS, start)
         shown = [_Brief("world model", config.steps, start)] if loggers is None else loggers
         everything = Loggers([JsonlLogger(aside / METRICS), *shown])
         try:
@@ -317,17 +323,3 @@ def _rmse(error: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         tf.reduce_sum(tf.square(error) * weights, axes), tf.reduce_sum(weights, axes)
     )
     return tf.sqrt(tf.reduce_mean(per_step))
-
-
-def _forget_after(file: Path, step: int) -> None:
-    """Drop the lines that an interrupted call wrote after its last checkpoint."""
-    if not file.is_file():
-        return
-    kept = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except ValueError:  # the line that was being written when the process died
-            break
-    artifacts.write_text(file, "".join(f"{line}\n" for line in kept))

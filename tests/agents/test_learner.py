@@ -190,11 +190,3 @@ def test_reward_scale(tiny_dataset):
     centred, divided = reward_scale(known, False), reward_scale(known, True)
     assert centred == (known.reward_mean, known.reward_std)
     assert divided == (0.0, known.reward_std)
-
-
-def test_cut_lines_are_dropped(tmp_path):
-    file = tmp_path / "metrics.jsonl"
-    file.write_text('{"step": 2}\n{"step": 4}\n{"step": 6}\n{"st')
-    learning._drop_lines_after(file, 4)
-    assert file.read_text() == '{"step": 2}\n{"step": 4}\n'
-    learning._drop_lines_after(tmp_path / "none", 4)

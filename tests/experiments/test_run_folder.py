@@ -73,7 +73,7 @@ def test_what_a_kill_before_the_first_stage_leaves_is_resumed(tmp_path):
     [
         ({"format_version": 9}, "format version 9"),
         ({"kind": "policy"}, "expected a run"),
-        ({"surprise": 1}, "not a readable run"),
+        ({"surprise": 1}, "not a readable manifest"),
     ],
 )
 def test_runs_of_another_making_are_refused(tmp_path, change, said):
@@ -84,5 +84,5 @@ def test_runs_of_another_making_are_refused(tmp_path, change, said):
     with pytest.raises(LogoError, match=said), opened(SMOKE, tmp_path):
         raise AssertionError
     file.write_text("{")
-    with pytest.raises(LogoError, match="not a readable run"), opened(SMOKE, tmp_path):
+    with pytest.raises(LogoError, match="not a readable manifest"), opened(SMOKE, tmp_path):
         raise AssertionError
