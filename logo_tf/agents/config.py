@@ -39,11 +39,12 @@ class PolicyConfig:
       exploration: noise on the policy's actions while it imagines (``graph_policy``).
       imagination: how transitions are imagined; unused without a world model. The
         default departs from the paper's horizon of 15 and half-and-half batches. Measured
-        on HalfCheetah 2x3, medium-replay, 20 000 steps, returns of 20 fresh episodes:
-        5 steps and a quarter imagined 3924, 3957, 4013 (seeds 0 to 2), without a model
-        3770, 3714 (seeds 0, 1), 1 step and half imagined 3627, 5 steps and half imagined
-        3614 (seed 0). With 8000 steps and a world model trained for 4000, branches of 5
-        steps and half imagined left the team on its back in half of the episodes.
+        on HalfCheetah 2x3, medium-replay, 20 000 steps, mean returns over 20 fresh
+        episodes: 5 steps and a quarter imagined 3924, 3957, 4013 (seeds 0 to 2); without
+        a model 3770, 3714 (seeds 0, 1); 1 step and half imagined 3627, 5 steps and half
+        imagined 3614 (seed 0). Runs that differ in rounding alone differ by up to 200, so
+        these tie. With 8000 steps and a world model trained for 4000, 5 steps and half
+        imagined left the team on its back in half of the episodes.
       log_every: steps between two lines of metrics, which are means over these steps.
       checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
     """
