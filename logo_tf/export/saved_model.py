@@ -27,6 +27,7 @@ from logo_tf.export import signatures
 from logo_tf.export.golden import GoldenInputs, Scales, golden_inputs, scales_of
 from logo_tf.export.parity import largest, require_parity, require_same_choices
 from logo_tf.export.publishing import check_name, new_version, tensorflow_guarded
+from logo_tf.metrics import progress
 from logo_tf.specs import ScenarioSpec
 
 if TYPE_CHECKING:
@@ -237,11 +238,18 @@ def _verify(
         answers = served(**{name: tf.constant(value) for name, value in inputs.items()})
         return {name: tensor.numpy() for name, tensor in answers.items()}
 
+    bar = progress("export: checks", len(_BATCHES), unit="batch")
+
+    def check(batch: int) -> dict[str, float]:
+        found = compare(golden_inputs(spec, batch, _SEED, scales), call, what)
+        bar.update()
+        return found
+
     try:
-        return largest(
-            compare(golden_inputs(spec, batch, _SEED, scales), call, what) for batch in _BATCHES
-        )
+        return largest(check(batch) for batch in _BATCHES)
     except tf.errors.InvalidArgumentError as error:
         raise LogoError(
             f"{what}: the export does not run: {str(error.message).splitlines()[0]}"
         ) from None
+    finally:
+        bar.close()

@@ -8,6 +8,7 @@ signature ``serving_default`` takes `observation` (1, O_i) float32 and gives `ac
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from logo_tf.export import signatures
 from logo_tf.export.golden import GoldenInputs, Scales, golden_inputs, scales_of
 from logo_tf.export.parity import require_parity, require_same_choices
 from logo_tf.export.saved_model import lineage, masked_scores
+from logo_tf.metrics import progress
 
 _INPUTS = 256
 _SEED = 20260712
@@ -66,7 +68,8 @@ def write_tflite(
         golden.observations, golden.legal_actions > 0.5, np.random.default_rng(_SEED)
     )
     parity, described = {}, {}
-    with artifacts.writing(out):
+    bar = progress("export: TFLite", len(names), unit="agent")
+    with artifacts.writing(out), contextlib.closing(bar):
         for i, name in enumerate(names):
             traced = signatures.agent_signature(policy, i)
             content = convert(traced, f"{out / name}")
@@ -78,6 +81,7 @@ def write_tflite(
                 "signatures": {signatures.SIGNATURE: signatures.describe(traced.function)},
             }
             (artifacts.partial(out) / name).write_bytes(content)
+            bar.update()
         artifacts.publish(
             out,
             Manifest(
