@@ -82,11 +82,11 @@ def override(config: Config, settings: Iterable[str]) -> Config:
     return from_dict(type(config), data, "--set")
 
 
-def load_json(cls: type[Config], path: str | Path) -> Config:
-    """Read a config from a JSON file.
+def over_file(base: Config, path: str | Path) -> Config:
+    """Lay the settings of a JSON file over a config; what the file leaves out stays.
 
     Raises:
-      LogoError: no such file, not JSON, or ``from_dict`` refuses it.
+      LogoError: no such file, not JSON, an unknown key, or a value that does not fit.
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -94,13 +94,23 @@ def load_json(cls: type[Config], path: str | Path) -> Config:
         raise LogoError(f"{path}: cannot read the config: {error.strerror}") from None
     except ValueError as error:
         raise LogoError(f"{path}: not a JSON config: {error}") from None
-    return from_dict(cls, data, str(path))
+    require(isinstance(data, dict), f"{path}: a config is a JSON object of settings")
+    return from_dict(type(base), _merged(to_dict(base), data), str(path))
 
 
 def require(condition: bool, message: str) -> None:
     """Raise ``LogoError(message)`` unless the condition holds."""
     if not condition:
         raise LogoError(message)
+
+
+def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        group = base.get(key)
+        both = isinstance(group, dict) and isinstance(value, Mapping)
+        merged[key] = _merged(group, value) if both and group is not None else value
+    return merged
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

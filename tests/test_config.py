@@ -67,9 +67,9 @@ def test_bad_settings_are_named(setting, message):
 def test_json_files(tmp_path):
     file = tmp_path / "c.json"
     file.write_text('{"seed": 5, "inner": {"kind": "other"}}')
-    assert config_lib.load_json(Outer, file) == Outer(seed=5, inner=Inner(kind="other"))
+    assert config_lib.over_file(Outer(), file) == Outer(seed=5, inner=Inner(kind="other"))
     file.write_text("{seed: 5}")
     with pytest.raises(LogoError, match="not a JSON config"):
-        config_lib.load_json(Outer, file)
+        config_lib.over_file(Outer(), file)
     with pytest.raises(LogoError, match="cannot read the config: No such file"):
-        config_lib.load_json(Outer, tmp_path / "none.json")
+        config_lib.over_file(Outer(), tmp_path / "none.json")

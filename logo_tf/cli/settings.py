@@ -8,8 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from logo_tf.config import override, to_dict
-from logo_tf.experiments.config import over_file
+from logo_tf.config import over_file, override, to_dict
 
 Config = TypeVar("Config")
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.config import from_dict, require, to_dict
+from logo_tf.config import require
 from logo_tf.errors import LogoError, nearest
 from logo_tf.imagination.config import ImaginationConfig
 from logo_tf.world_model.config import WorldModelConfig
 
-Config = TypeVar("Config")
 Quality = Literal["random", "medium-replay", "medium", "medium-expert", "expert"]
 
 
@@ -117,22 +114,6 @@ def preset(name: str) -> RunConfig:
     return presets[name]()
 
 
-def over_file(base: Config, path: str | Path) -> Config:
-    """Lay the settings of a JSON file over a config; what the file leaves out stays.
-
-    Raises:
-      LogoError: no such file, not JSON, an unknown key, or a value that does not fit.
-    """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LogoError(f"{path}: cannot read the config: {error.strerror}") from None
-    except ValueError as error:
-        raise LogoError(f"{path}: not a JSON config: {error}") from None
-    require(isinstance(data, dict), f"{path}: a config is a JSON object of settings")
-    return from_dict(type(base), _merged(to_dict(base), data), str(path))
-
-
 def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, Any, Any]:
     """Return the first dotted key on which two configs differ, and both values.
 
@@ -149,15 +130,6 @@ def first_difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tupl
             return f"{key}.{inner}", mine, yours
         return key, mine, yours
     return "", None, None
-
-
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        group = base.get(key)
-        both = isinstance(group, dict) and isinstance(value, Mapping)
-        merged[key] = _merged(group, value) if both and group is not None else value
-    return merged
 
 
 def _quickstart() -> RunConfig:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from logo_tf.config import from_dict, override, to_dict
+from logo_tf.config import from_dict, over_file, override, to_dict
 from logo_tf.errors import LogoError
-from logo_tf.experiments.config import RunConfig, first_difference, over_file, preset
+from logo_tf.experiments.config import RunConfig, first_difference, preset
 
 
 @pytest.mark.parametrize("name", ["quickstart", "smoke"])
