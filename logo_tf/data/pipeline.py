@@ -56,11 +56,12 @@ def windows(
     batch_size: int,
     seed: int,
     start: int = 0,
+    context: int = 0,
 ) -> tf.data.Dataset:
     """Stream batches of consecutive transitions without end.
 
     A window starts at any transition with equal chance and stays in its episode. What
-    lies past the episode's end is padding: zeros, but every action legal, so that
+    lies outside the episode is padding: zeros, but every action legal, so that
     log-probabilities over legal actions stay finite there.
 
     Args:
@@ -70,10 +71,12 @@ def windows(
       batch_size: B.
       seed: fixes the stream.
       start: how many batches to leave out at the beginning.
+      context: C, how many rows before its first one a window also shows; it changes
+        neither which windows are drawn nor their order.
 
     Returns:
-      A tf.data.Dataset of (``Transitions`` (B, T, ...), mask (B, T) float32 that is
-      1 on transitions and 0 on padding). The mask's first column is 1.
+      A tf.data.Dataset of (``Transitions`` (B, C + T, ...), mask (B, C + T) float32 that
+      is 1 on transitions and 0 on padding). The mask's column C is 1.
 
     Raises:
       LogoError: no episode, an index out of range, or a size below 1.
@@ -84,7 +87,7 @@ def windows(
     rows = _constant(dataset.transition_rows(episodes))
 
     def gather(first: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
-        return table.gather_windows(first, length)
+        return table.gather_windows(first, length, context)
 
     return _rows(rows, batch_size, seeds.pair(seed, "windows"), start, gather)
 
@@ -125,6 +128,7 @@ class _Table:
         self._agents, self._legal_dim = dataset.spec.num_agents, dataset.spec.legal_dim
         self._padding_row = len(ends)
         self._ends = _constant(ends)
+        self._begins = _constant(np.repeat(dataset.first_rows, dataset.lengths + 1))
         self._observations = _padded(dataset.field("observations"))
         self._state = _padded(dataset.field("state"))
         self._actions = _padded(dataset.field("actions"))
@@ -150,11 +154,14 @@ class _Table:
             next_agent_mask=tf.gather(self._alive, after),
         )
 
-    def gather_windows(self, first: tf.Tensor, length: int) -> tuple[Transitions, tf.Tensor]:
-        """Windows (..., T, ...) that begin at the rows ``first``, and their mask (..., T)."""
+    def gather_windows(
+        self, first: tf.Tensor, length: int, context: int = 0
+    ) -> tuple[Transitions, tf.Tensor]:
+        """Windows (..., C + T, ...) around the rows ``first``, and their mask (..., C + T)."""
+        begin = tf.gather(self._begins, first)[..., None]
         end = tf.gather(self._ends, first)[..., None]
-        rows = first[..., None] + tf.range(length, dtype=tf.int64)
-        inside = rows < end
+        rows = first[..., None] + tf.range(-context, length, dtype=tf.int64)
+        inside = tf.logical_and(rows >= begin, rows < end)
         rows = tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
         return self.gather(rows), tf.cast(inside, tf.float32)
 

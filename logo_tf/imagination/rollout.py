@@ -36,6 +36,7 @@ class _Branch(NamedTuple):
     state: tf.Tensor
     legal_actions: tf.Tensor
     agent_mask: tf.Tensor
+    memory: tf.Tensor
     running: tf.Tensor
 
 
@@ -74,6 +75,7 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
             start.state,
             start.legal_actions,
             start.agent_mask,
+            tf.zeros((tf.shape(start.state)[0], spec.num_agents, model.memory_dim)),
             tf.ones(tf.shape(start.state)[:1]),
         )
         kept = tf.nest.map_structure(
@@ -102,7 +104,9 @@ def _step(
     actions = tf.cast(
         policy(branch.observations, branch.legal_actions, seed), tf.as_dtype(spec.action_dtype)
     )
-    predicted = model.step(branch.state, branch.observations, actions, branch.agent_mask)
+    predicted = model.step(
+        branch.state, branch.observations, actions, branch.agent_mask, branch.memory
+    )
     legal = next_legal(predicted, spec)
     alive = branch.agent_mask * next_agent_mask(legal, spec)
     observations = predicted.observations * alive[..., None]  # the dead see zeros, as in the data
@@ -120,5 +124,6 @@ def _step(
         agent_mask=branch.agent_mask,
         next_agent_mask=alive,
     )
-    after = _Branch(observations, predicted.state, legal, alive, branch.running * (1.0 - terminals))
+    running = branch.running * (1.0 - terminals)
+    after = _Branch(observations, predicted.state, legal, alive, predicted.memory, running)
     return after, Rollout(step, branch.running, predicted.uncertainty)

@@ -9,7 +9,7 @@ import numpy as np
 
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
-from logo_tf.scenarios.protocol import Frame, Scenario, TeamPolicy
+from logo_tf.scenarios.protocol import Frame, Lockstep, Scenario, TeamPolicy
 from logo_tf.scenarios.row_generator import RowGenerator
 from logo_tf.shapes import check_shapes
 from logo_tf.specs import ScenarioSpec
@@ -20,8 +20,8 @@ def play(
 ) -> Iterator[Episode]:
     """Play episodes and yield them in order.
 
-    The K scenario copies take their steps together and the policy is called once for
-    all of them. Episode i starts from a scenario seed drawn from (seed, i), and row b
+    The K scenario copies take their steps together (in one call, where they are
+    ``Lockstep``) and the policy is called once for all of them. Episode i starts from a scenario seed drawn from (seed, i), and row b
     of what the policy draws from its ``rng`` (see ``RowGenerator``) comes from a stream
     of that row's episode. So episode i is the same whatever K is and however many
     episodes are asked for, as long as the policy draws with a leading axis B and
@@ -80,8 +80,9 @@ def _play(
             N=spec.num_agents,
             A=spec.action_dim,
         )
-        for one, action in zip(running, actions, strict=True):
-            one.take(action)
+        for one, action, frame in zip(running, actions, _step(running, actions), strict=True):
+            one.actions.append(action)
+            one.frames.append(frame)
         for one in [one for one in running if one.done]:
             running.remove(one)
             free.append(one.scenario)
@@ -105,10 +106,6 @@ class _Running:
     def done(self) -> bool:
         return self.frames[-1].terminated or self.frames[-1].truncated
 
-    def take(self, action: np.ndarray) -> None:
-        self.actions.append(action)
-        self.frames.append(self.scenario.step(action))
-
     def episode(self, spec: ScenarioSpec) -> Episode:
         actions = np.stack(self.actions)
         if not spec.discrete:
@@ -123,6 +120,13 @@ class _Running:
             agent_mask=np.stack([frame.agent_mask for frame in self.frames]),
             terminated=self.frames[-1].terminated,
         )
+
+
+def _step(running: list[_Running], actions: np.ndarray) -> list[Frame]:
+    copies = [one.scenario for one in running]
+    if isinstance(copies[0], Lockstep):
+        return copies[0].step_together(copies, actions)
+    return [copy.step(action) for copy, action in zip(copies, actions, strict=True)]
 
 
 def _begin(scenario: Scenario, seed: int, index: int) -> _Running:

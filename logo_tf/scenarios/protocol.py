@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -49,6 +50,28 @@ class Scenario(Protocol):
 
     def close(self) -> None:
         """Free the environment."""
+
+
+@runtime_checkable
+class Lockstep(Protocol):
+    """What a ``Scenario`` adds whose copies step together far faster than one by one.
+
+    Attributes:
+      lanes: how many copies one call is made for.
+    """
+
+    lanes: int
+
+    def step_together(self, copies: Sequence[Any], actions: np.ndarray) -> list[Frame]:
+        """Step K copies, of which this is one, as if each had taken ``step`` itself.
+
+        Args:
+          copies: K scenarios of this class and name, each with a running episode.
+          actions: (K, N) int32 or (K, N, A) float32 within the bounds.
+
+        Returns:
+          K frames, the same whatever K is.
+        """
 
 
 class TeamPolicy(Protocol):

@@ -19,6 +19,12 @@ _SCENARIOS: dict[str, str] = {
     "mamujoco/Hopper-3x1": "logo_tf.scenarios.mamujoco:MaMuJoCo",
     "mamujoco/Swimmer-2x1": "logo_tf.scenarios.mamujoco:MaMuJoCo",
     "mamujoco/Walker2d-2x3": "logo_tf.scenarios.mamujoco:MaMuJoCo",
+    "smax/27m_vs_30m": "logo_tf.scenarios.smax:Smax",
+    "smax/2s3z": "logo_tf.scenarios.smax:Smax",
+    "smax/3m": "logo_tf.scenarios.smax:Smax",
+    "smax/3s_vs_5z": "logo_tf.scenarios.smax:Smax",
+    "smax/5m_vs_6m": "logo_tf.scenarios.smax:Smax",
+    "smax/8m": "logo_tf.scenarios.smax:Smax",
 }
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from logo_tf import artifacts
 from logo_tf.config import from_dict
@@ -29,7 +30,7 @@ def save_weights(model: WorldModel, standardisation: Standardisation, folder: Pa
       standardisation: the units it was built with.
       folder: an open artefact folder.
     """
-    arrays = {f"{i:03d}": variable.numpy() for i, variable in enumerate(model.trainable_variables)}
+    arrays = {f"{i:03d}": variable.numpy() for i, variable in enumerate(_saved(model))}
     with artifacts.guarded(folder):
         np.savez(folder / WEIGHTS, **arrays)
     artifacts.write_text(folder / UNITS, json.dumps(standardisation.to_dict(), indent=1) + "\n")
@@ -53,7 +54,7 @@ def load_world_model(path: str | Path) -> WorldModel:
     config = from_dict(WorldModelConfig, manifest.config["model"], f"{path}: config")
     units = Standardisation.from_dict(json.loads((path / UNITS).read_text(encoding="utf-8")))
     model = build(config, manifest.scenario, units, seed=0)
-    variables = model.trainable_variables
+    variables = _saved(model)
     with np.load(path / WEIGHTS, allow_pickle=False) as arrays:
         shapes = [arrays[name].shape for name in sorted(arrays.files)]
         if shapes != [tuple(variable.shape) for variable in variables]:
@@ -62,6 +63,10 @@ def load_world_model(path: str | Path) -> WorldModel:
             variable.assign(arrays[f"{i:03d}"])
     model.manifest = manifest
     return model
+
+
+def _saved(model: WorldModel) -> tuple[tf.Variable, ...]:
+    return (*model.trainable_variables, *model.state_variables)
 
 
 def split_of(dataset: Dataset, config: WorldModelConfig, seed: int) -> Split:

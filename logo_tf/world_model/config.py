@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from logo_tf.config import require
 
 
-@dataclasses.dataclass(frozen=True)
-class WorldModelConfig:
-    """Settings of a world model. The defaults are the best form that was measured.
+def _require_shares(config: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        require(0 <= value <= 1, f"world model config: {name} must be in 0..1, got {value}")
 
-    Where the paper leaves a choice, the readings are selectable (``Literal`` fields).
+
+def _require_weights(config: Any) -> None:
+    for field in dataclasses.fields(config):
+        if field.name.endswith(("_weight", "_reconstruction")):
+            value = getattr(config, field.name)
+            require(value >= 0, f"world model config: {field.name} is negative: {value}")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogoConfig:
+    """LOGO's own settings: where the paper leaves a choice, its readings are selectable.
 
     Attributes:
-      kind: which world model, a name of ``registry``.
-      width: units of each hidden layer of the encoders.
-      depth: hidden layers of each encoder.
       decoder_share: width of the decoders D_p and D_d, as a share of ``width``.
-      activation: of the hidden layers.
       local_action: what E_p sees, its ``own`` action or the ``joint`` one.
       deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
         paper) or ``all`` (o', s and a: some rewards are differences of states).
@@ -33,6 +40,78 @@ class WorldModelConfig:
       local_reconstruction: weight of D_p's loss in Eq. 2; at 1 it bends ô'.
       deductive_reconstruction: weight of D_d's loss in Eq. 3.
       regularisation_weight: weight of Eq. 4.
+    """
+
+    decoder_share: float = 0.2
+    local_action: Literal["own", "joint"] = "joint"
+    deductive_input: Literal["observations", "all"] = "all"
+    deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
+    predicted_weight: float = 2.0
+    feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
+    regularisation: Literal["states", "observations"] = "states"
+    local_reconstruction: float = 0.02
+    deductive_reconstruction: float = 0.1
+    regularisation_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require_shares(self, "decoder_share")
+        _require_weights(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class MonolithicConfig:
+    """Settings of the monolithic rival.
+
+    Attributes:
+      inputs: what it sees beside the joint action: the ``state`` or
+        ``state_observations``.
+      trunks: ``one`` network for everything, or ``split``: the state has a network of
+        its own, beside that of the observations, the reward and the ending.
+    """
+
+    inputs: Literal["state", "state_observations"] = "state"
+    trunks: Literal["one", "split"] = "split"
+
+
+@dataclasses.dataclass(frozen=True)
+class EnsembleConfig:
+    """Settings of the ensemble of monolithic models.
+
+    Attributes:
+      members: K.
+      elites: how many members, the best on held-out episodes, predict.
+      propagation: who predicts a row: one elite member (``routed``) or their ``mean``.
+      penalty: its uncertainty: the largest ``aleatoric`` std of a member (MOPO), the
+        ``deviation`` of the members' means, or their largest ``pairwise`` distance.
+      bootstrap: whether members weigh rows differently, by ``poisson`` draws that
+        stay the same for the whole training, or not (``none``).
+    """
+
+    members: int = 5
+    elites: int = 3
+    propagation: Literal["routed", "mean"] = "routed"
+    penalty: Literal["aleatoric", "deviation", "pairwise"] = "deviation"
+    bootstrap: Literal["poisson", "none"] = "poisson"
+
+    def __post_init__(self) -> None:
+        require(
+            1 <= self.elites <= self.members,
+            f"world model config: ensemble.elites must be in 1..{self.members}, got {self.elites}",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class WorldModelConfig:
+    """Settings of a world model. The defaults are the best form that was measured.
+
+    Attributes:
+      kind: which world model, a name of ``registry``.
+      width: units of each hidden layer.
+      depth: hidden layers of each network.
+      activation: of the hidden layers.
+      logo: settings of LOGO alone, and so on for each rival.
+      monolithic: of the monolithic model, and of the ensemble's members.
+      ensemble: of the ensemble.
       reward_weight: weight of the reward's squared error, in standard deviations.
       termination_weight: weight of the ending's cross-entropy.
       legal_weight: weight of the legal actions' cross-entropy.
@@ -57,20 +136,13 @@ class WorldModelConfig:
       test_share: share of the episodes never seen in training.
     """
 
-    kind: Literal["logo"] = "logo"
+    kind: Literal["logo", "monolithic", "ensemble", "mamba", "persistence"] = "logo"
     width: int = 192
     depth: int = 2
-    decoder_share: float = 0.2
     activation: Literal["relu", "silu", "elu", "gelu"] = "silu"
-    local_action: Literal["own", "joint"] = "joint"
-    deductive_input: Literal["observations", "all"] = "all"
-    deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
-    predicted_weight: float = 2.0
-    feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
-    regularisation: Literal["states", "observations"] = "states"
-    local_reconstruction: float = 0.02
-    deductive_reconstruction: float = 0.1
-    regularisation_weight: float = 0.1
+    logo: LogoConfig = LogoConfig()
+    monolithic: MonolithicConfig = MonolithicConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
     reward_weight: float = 0.3
     termination_weight: float = 1.0
     legal_weight: float = 1.0
@@ -111,13 +183,8 @@ class WorldModelConfig:
         for name in positive:
             value = getattr(self, name)
             require(value > 0, f"world model config: {name} must be above 0, got {value}")
-        for name in ("unroll_share", "final_learning_rate", "decoder_share"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"world model config: {name} must be in 0..1, got {value}")
-        for field in dataclasses.fields(self):
-            if field.name.endswith("_weight") or field.name.endswith("_reconstruction"):
-                value = getattr(self, field.name)
-                require(value >= 0, f"world model config: {field.name} is negative: {value}")
+        _require_shares(self, "unroll_share", "final_learning_rate")
+        _require_weights(self)
         require(
             self.warmup_steps >= 0,
             f"world model config: warmup_steps must not be negative, got {self.warmup_steps}",

@@ -57,7 +57,7 @@ class DeductiveDecoder(keras.Model):
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
         super().__init__(name="deductive_decoder")
-        width = max(8, round(config.width * config.decoder_share))
+        width = max(8, round(config.width * config.logo.decoder_share))
         self._shape = (-1, spec.num_agents, spec.observation_dim)
         self.trunk = Trunk(width, 1, config.activation, seeds.derive(seed, "trunk"), "trunk")
         outputs = spec.num_agents * spec.observation_dim

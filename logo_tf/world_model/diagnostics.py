@@ -69,9 +69,16 @@ def evaluate_model(
       of living agents whose whole mask is right. None where there is nothing to measure.
     """
     longest = max(horizons)
-    stream = pipeline.windows(dataset, episodes, longest, starts, seed)
+    context = model.context
+    stream = pipeline.windows(dataset, episodes, longest, starts, seed, context=context)
     batch, mask = next(iter(stream))
-    predicted = tf.function(open_loop, autograph=False)(model, batch)
+
+    @tf.function(autograph=False)
+    def predict() -> Prediction:
+        return open_loop(model, batch, mask, context)
+
+    predicted = predict()
+    batch, mask = tf.nest.map_structure(lambda values: values[:, context:], (batch, mask))
     units = standardisation(dataset)
     predicted, batch = tf.nest.map_structure(np.asarray, (predicted, batch))
     batch = tf.nest.map_structure(lambda values: np.moveaxis(values, 0, 1), batch)

@@ -72,7 +72,7 @@ class LocalDecoder(keras.Model):
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
         super().__init__(name="local_decoder")
-        width = max(8, round(config.width * config.decoder_share))
+        width = max(8, round(config.width * config.logo.decoder_share))
         self.trunk = Trunk(width, 1, config.activation, seeds.derive(seed, "trunk"), "trunk")
         outputs = spec.observation_dim + spec.action_dim + spec.state_dim
         self.mean = dense(outputs, None, seeds.derive(seed, "mean"), "mean")

@@ -8,30 +8,15 @@ import keras
 import tensorflow as tf
 
 from logo_tf import seeds
-from logo_tf.artifacts import Manifest
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model import objective
 from logo_tf.world_model.auxiliary import AuxiliaryEncoder
+from logo_tf.world_model.base import BaseWorldModel, Forecast, Start, state_action
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.deductive import DeductiveDecoder, DeductiveEncoder, DeductiveOutput
 from logo_tf.world_model.local import LocalDecoder, LocalEncoder, LocalOutput
-from logo_tf.world_model.losses import standard_deviation
-from logo_tf.world_model.protocol import Prediction, next_agent_mask, next_legal
-from logo_tf.world_model.scaling import Scaling
-
-
-class Start(NamedTuple):
-    """Where a step begins, in standardised units.
-
-    state: (B, S); observations: (B, N, O); actions: (B, N, A) encoded; alive: (B, N).
-    """
-
-    state: tf.Tensor
-    observations: tf.Tensor
-    actions: tf.Tensor
-    alive: tf.Tensor
 
 
 class Paths(NamedTuple):
@@ -50,7 +35,7 @@ class Paths(NamedTuple):
     deductive: DeductiveOutput
 
 
-class LogoWorldModel(tf.Module):
+class LogoWorldModel(BaseWorldModel):
     """The local-to-global world model.
 
     E_p predicts every agent's ô' (Eq. 2). E_d deduces s̄', the reward and the ending from
@@ -74,27 +59,13 @@ class LogoWorldModel(tf.Module):
         seed: int,
     ) -> None:
         """Args: seed: fixes the initial weights."""
-        super().__init__(name="logo")
-        self._config = config
-        self._spec = spec
-        self.manifest: Manifest | None = None
-        self.scaling = Scaling(spec, standardisation)
+        super().__init__("logo", config, spec, standardisation)
         self.local_encoder = LocalEncoder(config, spec, seeds.derive(seed, "E_p"))
         self.local_decoder = LocalDecoder(config, spec, seeds.derive(seed, "D_p"))
         self.auxiliary_encoder = AuxiliaryEncoder(config, spec, seeds.derive(seed, "E_s"))
         self.deductive_encoder = DeductiveEncoder(config, spec, seeds.derive(seed, "E_d"))
         self.deductive_decoder = DeductiveDecoder(config, spec, seeds.derive(seed, "D_d"))
-        self._create_weights()
-
-    @property
-    def spec(self) -> ScenarioSpec:
-        """The scenario it simulates."""
-        return self._spec
-
-    @property
-    def config(self) -> WorldModelConfig:
-        """What it was built with."""
-        return self._config
+        self.create_weights()
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
@@ -108,46 +79,26 @@ class LogoWorldModel(tf.Module):
         )
         return tuple(weight.value for part in parts for weight in part.trainable_variables)
 
-    def step(
-        self, state: tf.Tensor, observations: tf.Tensor, actions: tf.Tensor, agent_mask: tf.Tensor
-    ) -> Prediction:
-        """Predict one step in raw units; see ``WorldModel.step``."""
-        start = self.start(state, observations, actions, agent_mask)
+    def forecast(self, start: Start) -> Forecast:
+        """Predict one step in standardised units."""
         paths = self.predict(start)
-        scaling, deductive = self.scaling, paths.deductive
-        statistics = scaling.statistics
-        legal, _ = self._legal_and_alive(paths.local.legal_logits, agent_mask)
-        return Prediction(
-            observations=scaling.raw_observations(paths.observations, agent_mask),
-            observations_std=standard_deviation(paths.local.log_variance)
-            * statistics.observation_std
-            * scaling.observation_mask
-            * agent_mask[..., None],
-            state=scaling.raw_state(paths.state),
-            state_std=standard_deviation(deductive.state_log_variance)
-            * statistics.state_std
-            * scaling.state_mask,
-            reward=scaling.raw_reward(deductive.reward),
-            reward_std=standard_deviation(deductive.reward_log_variance) * statistics.reward_std,
-            termination=tf.sigmoid(deductive.termination_logit),
-            legal_actions=legal,
+        local, deductive = paths.local, paths.deductive
+        return Forecast(
+            observations=paths.observations,
+            observation_log_variance=local.log_variance,
+            state=paths.state,
+            state_log_variance=deductive.state_log_variance,
+            reward=deductive.reward,
+            reward_log_variance=deductive.reward_log_variance,
+            termination_logit=deductive.termination_logit,
+            legal_logits=local.legal_logits,
             uncertainty=self._uncertainty(paths),
+            memory=start.memory,
         )
 
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
         """Return the losses of a batch of windows; see ``WorldModel.losses``."""
         return objective.losses(self, batch, mask, unroll)
-
-    def start(
-        self, state: tf.Tensor, observations: tf.Tensor, actions: tf.Tensor, alive: tf.Tensor
-    ) -> Start:
-        """Bring the beginning of a step from raw into standardised units."""
-        return Start(
-            state=self.scaling.state(state),
-            observations=self.scaling.observations(observations, alive),
-            actions=self.scaling.actions(actions),
-            alive=alive,
-        )
 
     def predict(self, start: Start) -> Paths:
         """One step in which E_d sees the predicted ô'."""
@@ -160,13 +111,13 @@ class LogoWorldModel(tf.Module):
         rows = tf.shape(start.state)[0]
         ids = tf.broadcast_to(tf.eye(n), (rows, n, n))
         own = tf.concat([start.observations, start.actions, start.alive[..., None], ids], axis=-1)
-        joint = self._config.local_action == "joint"
-        local = self.local_encoder(own, _state_action(start) if joint else start.state)
+        joint = self._config.logo.local_action == "joint"
+        local = self.local_encoder(own, state_action(start) if joint else start.state)
         return local, (start.observations + local.change) * self.scaling.observation_mask
 
     def visible(self, start: Start, local: LocalOutput, observations: tf.Tensor) -> tf.Tensor:
         """ô' (B, N, O) as E_d sees it: agents predicted to be dead show zeros."""
-        _, alive = self._legal_and_alive(tf.stop_gradient(local.legal_logits), start.alive)
+        _, alive = self.legal_and_alive(tf.stop_gradient(local.legal_logits), start.alive)
         return observations * alive[..., None]
 
     def deduce(
@@ -180,11 +131,11 @@ class LogoWorldModel(tf.Module):
           observations: (B, N, O) its ô'.
           seen: (B, N, O) the o' that E_d is given.
         """
-        state_action = _state_action(start)
-        auxiliary = start.state + self.auxiliary_encoder(state_action)
+        known = state_action(start)
+        auxiliary = start.state + self.auxiliary_encoder(known)
         flat = tf.reshape(seen, (-1, self._spec.num_agents * self._spec.observation_dim))
-        if self._config.deductive_input == "all":
-            deductive = self.deductive_encoder(tf.concat([flat, state_action], axis=-1))
+        if self._config.logo.deductive_input == "all":
+            deductive = self.deductive_encoder(tf.concat([flat, known], axis=-1))
             deduced = start.state + deductive.state
         else:
             deductive = self.deductive_encoder(flat)
@@ -193,7 +144,7 @@ class LogoWorldModel(tf.Module):
             "fused": 0.5 * (auxiliary + deduced),
             "deduced": deduced,
             "auxiliary": auxiliary,
-        }[self._config.feedback]
+        }[self._config.logo.feedback]
         complete = self.scaling.complete_state(state, start.state, start.actions)
         return Paths(local, observations, auxiliary, deduced, complete, deductive)
 
@@ -203,27 +154,9 @@ class LogoWorldModel(tf.Module):
         total = tf.reduce_sum(squared * self.scaling.state_mask, axis=-1)
         return tf.sqrt(total / self.scaling.state_count)
 
-    def _legal_and_alive(self, logits: tf.Tensor, alive: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Legal probabilities (B, N, L) and who lives afterwards (B, N); the dead stay dead."""
-        spec = self._spec
-        probabilities = tf.sigmoid(logits) * spec.action_mask[:, : spec.legal_dim]
-        if not spec.discrete or spec.noop_action is None:
-            return probabilities, alive
-        noop = tf.one_hot(spec.noop_action, spec.action_dim)
-        probabilities = tf.where(alive[..., None] > 0, probabilities, noop)
-        return probabilities, next_agent_mask(next_legal(probabilities, spec), spec)
-
-    def _create_weights(self) -> None:
+    def create_weights(self) -> None:
         """Run every part once on zeros, so that all variables exist."""
+        super().create_weights()
         spec = self._spec
-        n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
-        actions = tf.zeros((1, *spec.action_shape), tf.as_dtype(spec.action_dtype))
-        self.step(tf.zeros((1, s)), tf.zeros((1, n, o)), actions, tf.ones((1, n)))
-        self.local_decoder(tf.zeros((1, n, o)))
-        self.deductive_decoder(tf.zeros((1, s)))
-
-
-def _state_action(start: Start) -> tf.Tensor:
-    """(B, S + N*A): the state beside the joint action."""
-    joint = tf.reshape(start.actions, (-1, start.actions.shape[1] * start.actions.shape[2]))
-    return tf.concat([start.state, joint], axis=-1)
+        self.local_decoder(tf.zeros((1, spec.num_agents, spec.observation_dim)))
+        self.deductive_decoder(tf.zeros((1, spec.state_dim)))

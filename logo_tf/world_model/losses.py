@@ -13,40 +13,12 @@ import tensorflow_probability as tfp
 
 from logo_tf.world_model.deductive import DeductiveOutput
 from logo_tf.world_model.local import LocalOutput
+from logo_tf.world_model.supervision import Masks, Targets
 
 tfd = tfp.distributions
 
 # The floor keeps exactly predictable dimensions from pulling their variance to zero.
 LOG_VARIANCE_RANGE = (-9.0, 3.0)
-
-
-class Targets(NamedTuple):
-    """What really happened, in standardised units.
-
-    observations: (B, N, O) o'; state: (B, S) s'; reward: (B,); termination: (B,) 0 or 1;
-    legal_actions: (B, N, L) 0 or 1.
-    """
-
-    observations: tf.Tensor
-    state: tf.Tensor
-    reward: tf.Tensor
-    termination: tf.Tensor
-    legal_actions: tf.Tensor
-
-
-class Masks(NamedTuple):
-    """What counts.
-
-    rows: (B,) weight of each row; observations: (B, N, O) o' that were really seen;
-    agents: (B, N) agents alive before the action; state: (S,) predicted dimensions;
-    legal_actions: (N, L) existing actions.
-    """
-
-    rows: tf.Tensor
-    observations: tf.Tensor
-    agents: tf.Tensor
-    state: tf.Tensor
-    legal_actions: tf.Tensor
 
 
 class LocalLosses(NamedTuple):

@@ -9,17 +9,17 @@ import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.losses import (
-    Masks,
-    Targets,
     decoded_error,
     deductive_losses,
     local_losses,
     reconstruction_error,
     squared_error,
 )
+from logo_tf.world_model.supervision import Masks, Targets, join_time, masks_of, targets_of
 
 if TYPE_CHECKING:
-    from logo_tf.world_model.logo import LogoWorldModel, Paths, Start
+    from logo_tf.world_model.base import Start
+    from logo_tf.world_model.logo import LogoWorldModel, Paths
 
 
 def losses(
@@ -40,9 +40,12 @@ def losses(
       Scalars by name; ``loss`` is the weighted sum that training minimises.
     """
     length = mask.shape[1]
-    flat = tf.nest.map_structure(_join_time, batch)
+    flat = tf.nest.map_structure(join_time, batch)
     start = model.start(flat.state, flat.observations, flat.actions, flat.agent_mask)
-    targets, masks = _targets(model, flat), _masks(model, flat, tf.reshape(mask, [-1]))
+    targets, masks = (
+        targets_of(model.scaling, flat),
+        masks_of(model.scaling, flat, tf.reshape(mask, [-1])),
+    )
     named, paths = _one_step(model, start, targets, masks, length)
     total = _weigh(model, named)
     if unroll > 1:
@@ -63,8 +66,8 @@ def _one_step(
     seen = tf.where(taught[:, None, None], targets.observations, seen)
     paths = model.deduce(start, local, observations, seen)
     deductive_masks = masks
-    if model.config.deductive_training == "mixed":
-        weights = tf.where(taught, 1.0, model.config.predicted_weight)
+    if model.config.logo.deductive_training == "mixed":
+        weights = tf.where(taught, 1.0, model.config.logo.predicted_weight)
         deductive_masks = masks._replace(rows=masks.rows * weights)
     named = _prediction(model, paths, targets, masks, deductive_masks)
     named |= _reconstructions(model, start, paths, targets, masks)
@@ -89,7 +92,7 @@ def _open_loop(
         seen = tf.stop_gradient(model.visible(start, local, observations))
         ahead = model.deduce(start, local, observations, seen)
         state = ahead.state
-        targets, masks = _targets(model, now), _masks(model, now, mask[:, t])
+        targets, masks = targets_of(model.scaling, now), masks_of(model.scaling, now, mask[:, t])
         steps.append(_prediction(model, ahead, targets, masks, masks))
     return {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
 
@@ -112,7 +115,7 @@ def _prediction(
         "termination": deductive.termination,
         "spread": local.spread + deductive.spread,
     }
-    if model.config.feedback == "fused":
+    if model.config.logo.feedback == "fused":
         named["fused_state"] = squared_error(paths.state, targets.state, dims)
     return named
 
@@ -123,7 +126,7 @@ def _reconstructions(
     """Second terms of Eqs. 2 and 3, and Eq. 4 in the chosen reading."""
     spec, config = model.spec, model.config
     named = {}
-    if config.local_reconstruction:
+    if config.logo.local_reconstruction:
         shown = tf.broadcast_to(
             start.state[:, None], (tf.shape(start.state)[0], spec.num_agents, spec.state_dim)
         )
@@ -138,7 +141,7 @@ def _reconstructions(
         )
         decoded = model.local_decoder(paths.observations)
         named["local_reconstruction"] = reconstruction_error(decoded, inputs, real, masks)
-    if config.regularisation == "states":
+    if config.logo.regularisation == "states":
         # One pass of the decoder over s̄' (Eq. 3) and ŝ' (Eq. 4, reading a).
         decoded = model.deductive_decoder(tf.concat([paths.deduced, paths.auxiliary], axis=0))
         of_deduced, of_auxiliary = tf.split(decoded, 2)
@@ -163,9 +166,9 @@ def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
         "reward": config.reward_weight,
         "termination": config.termination_weight,
         "spread": config.spread_weight,
-        "local_reconstruction": config.local_reconstruction,
-        "deductive_reconstruction": config.deductive_reconstruction,
-        "regularisation": config.regularisation_weight,
+        "local_reconstruction": config.logo.local_reconstruction,
+        "deductive_reconstruction": config.logo.deductive_reconstruction,
+        "regularisation": config.logo.regularisation_weight,
     }
     return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
 
@@ -174,37 +177,9 @@ def _taught_rows(model: LogoWorldModel, rows: tf.Tensor, length: int) -> tf.Tens
     """(rows,) bool: where E_d is given real o'; never a window's first row if it is unrolled."""
     index = tf.range(rows)
     time = index % length
-    reading = model.config.deductive_training
+    reading = model.config.logo.deductive_training
     if reading == "mixed":
         return (time if length > 1 else index) % 2 == 1
     if reading == "real":
         return time >= min(length - 1, 1)
     return tf.zeros_like(index, tf.bool)
-
-
-def _targets(model: LogoWorldModel, batch: Transitions) -> Targets:
-    scaling = model.scaling
-    return Targets(
-        observations=scaling.observations(batch.next_observations, batch.next_agent_mask),
-        state=scaling.state(batch.next_state),
-        reward=scaling.reward(batch.rewards),
-        termination=batch.terminals,
-        legal_actions=tf.cast(batch.next_legal_actions, tf.float32),
-    )
-
-
-def _masks(model: LogoWorldModel, batch: Transitions, rows: tf.Tensor) -> Masks:
-    spec = model.spec
-    lived = batch.agent_mask * batch.next_agent_mask
-    return Masks(
-        rows=rows,
-        observations=lived[..., None] * model.scaling.observation_mask,
-        agents=batch.agent_mask,
-        state=model.scaling.state_mask,
-        legal_actions=spec.action_mask[:, : spec.legal_dim],
-    )
-
-
-def _join_time(values: tf.Tensor) -> tf.Tensor:
-    """(B, T, ...) -> (B*T, ...)."""
-    return tf.reshape(values, (-1, *values.shape[2:]))

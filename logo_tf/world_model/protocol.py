@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from logo_tf.artifacts import Manifest
@@ -20,7 +22,9 @@ class Prediction(NamedTuple):
     reward: (B,) mean; reward_std: (B,);
     termination: (B,) probability that the scenario ends with this step;
     legal_actions: (B, N, L) probability that each action is legal next (L = 0: continuous);
-    uncertainty: (B,) >= 0, Eq. 5 on standardised states over sqrt(predicted dimensions).
+    uncertainty: (B,) >= 0, Eq. 5 on standardised states over sqrt(predicted dimensions)
+    for LOGO, and what each rival says of itself;
+    memory: (B, N, M) what each agent remembers after the step; M = 0 without a memory.
     """
 
     observations: tf.Tensor
@@ -32,6 +36,7 @@ class Prediction(NamedTuple):
     termination: tf.Tensor
     legal_actions: tf.Tensor
     uncertainty: tf.Tensor
+    memory: tf.Tensor
 
 
 class WorldModel(Protocol):
@@ -43,6 +48,9 @@ class WorldModel(Protocol):
 
     manifest: Manifest | None
     """Of the artefact it was loaded from, if it was."""
+
+    memory_dim: int
+    """M, how much each agent remembers; 0 for a model of one step without a past."""
 
     @property
     def spec(self) -> ScenarioSpec:
@@ -56,8 +64,44 @@ class WorldModel(Protocol):
     def trainable_variables(self) -> Any:
         """The variables that training moves, in a fixed order."""
 
+    @property
+    def context(self) -> int:
+        """How many rows before a window's first one training shows it; 0 without a memory."""
+
+    @property
+    def state_variables(self) -> tuple[tf.Variable, ...]:
+        """What is kept with the weights but no gradient moves."""
+
+    def members(self) -> Sequence[WorldModel]:
+        """The models that are selected one by one; a model that is no ensemble is its own member.
+
+        The trainable variables of an ensemble of K lead with an axis K.
+        """
+
+    def select(self, scores: np.ndarray) -> None:
+        """Take note of each member's held-out error (K,) when training ends."""
+
+    def observe(
+        self,
+        state: tf.Tensor,
+        observations: tf.Tensor,
+        actions: tf.Tensor,
+        agent_mask: tf.Tensor,
+        memory: tf.Tensor,
+    ) -> tf.Tensor:
+        """Take in a row that really happened; arguments as ``step``'s.
+
+        Returns:
+          (B, N, M): what is remembered before the next row.
+        """
+
     def step(
-        self, state: tf.Tensor, observations: tf.Tensor, actions: tf.Tensor, agent_mask: tf.Tensor
+        self,
+        state: tf.Tensor,
+        observations: tf.Tensor,
+        actions: tf.Tensor,
+        agent_mask: tf.Tensor,
+        memory: tf.Tensor | None = None,
     ) -> Prediction:
         """Predict one step; deterministic, no random number is drawn.
 
@@ -66,6 +110,8 @@ class WorldModel(Protocol):
           observations: (B, N, O) raw units, zero where padded.
           actions: (B, N) int32 or (B, N, A) float32.
           agent_mask: (B, N) float32, 1 for the living.
+          memory: (B, N, M) of the step before, or of ``observe``; None where nothing
+            came before.
 
         Returns:
           The mean prediction and its spread, clipped to the range of the training data.
@@ -75,10 +121,11 @@ class WorldModel(Protocol):
         """Return scalar losses of a batch of windows, ``"loss"`` being their weighted sum.
 
         Args:
-          batch: (B, T, ...) consecutive transitions, real ones.
-          mask: (B, T) float32, 0 for rows past an episode's end.
-          unroll: how many steps to predict open loop from the first row, 1 to T;
-            every row is also predicted one step ahead.
+          batch: (B, T, ...) consecutive transitions, real ones: ``context`` rows to
+            remember, then at least ``unroll``.
+          mask: (B, T) float32, 0 for rows outside the episode.
+          unroll: how many steps to predict open loop from the first row after the
+            context; every row is also predicted one step ahead.
         """
 
 

@@ -10,10 +10,18 @@ from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.logo import LogoWorldModel
 from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.rivals.ensemble import EnsembleWorldModel
+from logo_tf.world_model.rivals.monolithic import MonolithicWorldModel
+from logo_tf.world_model.rivals.persistence import PersistenceWorldModel
 
 Builder = Callable[[WorldModelConfig, ScenarioSpec, Standardisation, int], WorldModel]
 
-KINDS: dict[str, Builder] = {"logo": LogoWorldModel}
+KINDS: dict[str, Builder] = {
+    "logo": LogoWorldModel,
+    "monolithic": MonolithicWorldModel,
+    "ensemble": EnsembleWorldModel,
+    "persistence": PersistenceWorldModel,
+}
 
 
 def build(

@@ -122,7 +122,8 @@ class _Training(tf.Module):
         self.optimizer = Adam(weights, config.clip_norm)
         self.best_weights = [tf.Variable(weight, trainable=False) for weight in weights]
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.best_score = tf.Variable(np.inf, dtype=tf.float32, trainable=False)
+        members = len(self.model.members())
+        self.best_score = tf.Variable([np.inf] * members, dtype=tf.float32, trainable=False)
         self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.waited = tf.Variable(0, dtype=tf.int64, trainable=False)
         saved = tf.train.Checkpoint(
@@ -144,9 +145,10 @@ class _Training(tf.Module):
         return int(self.step)
 
     def best(self) -> WorldModel:
-        """The model with the best weights so far."""
+        """The model with each member's best weights so far."""
         for weight, best in zip(self.model.trainable_variables, self.best_weights, strict=True):
             weight.assign(best)
+        self.model.select(self.best_score.numpy())
         return self.model
 
     def run(self, loggers: Loggers) -> None:
@@ -180,9 +182,10 @@ class _Training(tf.Module):
             self._dataset,
             self._split.train,
             unroll,
-            config.batch_size // unroll,
+            config.batch_size // (self.model.context + unroll),
             seeds.derive(self._seed, "batches", unroll),
             start,
+            self.model.context,
         )
         return iter(stream)
 
@@ -200,8 +203,8 @@ class _Training(tf.Module):
         return _Steps(self.model, self.optimizer, self.step, self._config, unroll)
 
     def _validator(self) -> Callable[[], dict[str, tf.Tensor]]:
-        """A function that measures the open-loop error on fixed held-out windows."""
-        config, units = self._config, self._units
+        """A function that measures each member's (K,) open-loop error on fixed held-out windows."""
+        config, units, context = self._config, self._units, self.model.context
         horizon = config.validation_horizon
         stream = pipeline.windows(
             self._dataset,
@@ -209,15 +212,16 @@ class _Training(tf.Module):
             horizon,
             config.validation_windows,
             seeds.derive(self._seed, "validation"),
+            context=context,
         )
-        batch, mask = next(iter(stream))
+        shown, shown_mask = next(iter(stream))
+        batch, mask = tf.nest.map_structure(lambda values: values[:, context:], (shown, shown_mask))
         spec = self._dataset.spec
         dims = spec.predicted_state_mask * ~units.state_constant
         seen = spec.observation_mask * ~units.observation_constant
 
-        @tf.function(autograph=False)
-        def measure() -> dict[str, tf.Tensor]:
-            predicted = open_loop(self.model, batch)
+        def member_errors(member: WorldModel) -> dict[str, tf.Tensor]:
+            predicted = open_loop(member, shown, shown_mask, context)
             rows = tf.transpose(mask)
             lived = tf.transpose(batch.agent_mask * batch.next_agent_mask, (1, 0, 2))
             state = predicted.state - tf.transpose(batch.next_state, (1, 0, 2))
@@ -234,23 +238,35 @@ class _Training(tf.Module):
                 "validation_reward_rmse": _rmse(reward / units.reward_std, rows),
             }
 
+        @tf.function(autograph=False)
+        def measure() -> dict[str, tf.Tensor]:
+            each = [member_errors(member) for member in self.model.members()]
+            return {name: tf.stack([errors[name] for errors in each]) for name in each[0]}
+
         return measure
 
     def _validate(self, measure: Callable[[], dict[str, tf.Tensor]]) -> dict[str, float]:
-        """Measure, and keep the weights if they are the best so far."""
-        found = {name: float(value) for name, value in measure().items()}
+        """Measure, and keep the weights of each member that is the best it has been."""
+        errors = {name: value.numpy() for name, value in measure().items()}
+        found = {name: float(np.mean(value)) for name, value in errors.items()}
         step = int(self.step)
         require_finite(step, found, "world model")
         # The state and what agents see of it; reward errors are too noisy to select by.
-        score = found["validation_state_rmse"] + found["validation_observations_rmse"]
-        if np.float32(score) < self.best_score.numpy():
-            self.best_score.assign(score)
+        scores = errors["validation_state_rmse"] + errors["validation_observations_rmse"]
+        best_scores = self.best_score.numpy()
+        better = scores < best_scores
+        if better.any():
+            self.best_score.assign(np.minimum(scores, best_scores))
             self.best_step.assign(step)
             self.waited.assign(0)
-            for best, weight in zip(self.best_weights, self.model.trainable_variables, strict=True):
-                best.assign(weight)
         else:
             self.waited.assign_add(1)
+        kept = iter(self.best_weights)
+        for member, is_better in zip(self.model.members(), better, strict=True):
+            for weight in member.trainable_variables:
+                best = next(kept)
+                if is_better:
+                    best.assign(weight)
         return found
 
 

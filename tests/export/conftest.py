@@ -22,6 +22,7 @@ class FakeWorldModel(tf.Module):
         super().__init__()
         self.spec = spec
         self.config = None
+        self.memory_dim = 0
         n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
         self._sizes = [n * o, n * o, s, s, 1, 1, 1, n * spec.legal_dim, 1]
         self._shapes = [(n, o), (n, o), (s,), (s,), (), (), (), (n, spec.legal_dim), ()]
@@ -40,7 +41,7 @@ class FakeWorldModel(tf.Module):
         shaped = [
             tf.reshape(x, (batch, *shape)) for x, shape in zip(parts, self._shapes, strict=True)
         ]
-        return Prediction(*shaped)
+        return Prediction(*shaped, memory=tf.zeros((batch, self.spec.num_agents, 0)))
 
 
 class FakePolicy:

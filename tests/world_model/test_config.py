@@ -6,11 +6,11 @@ import pytest
 
 from logo_tf import config as configs
 from logo_tf.errors import LogoError
-from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.config import EnsembleConfig, LogoConfig, WorldModelConfig
 
 
 def test_round_trip():
-    config = WorldModelConfig(width=7, local_action="own")
+    config = WorldModelConfig(width=7, logo=LogoConfig(local_action="own"))
     assert configs.from_dict(WorldModelConfig, configs.to_dict(config)) == config
 
 
@@ -28,6 +28,13 @@ def test_round_trip():
 def test_refusals(settings, message):
     with pytest.raises(LogoError, match=message):
         WorldModelConfig(**settings)
+
+
+def test_refusals_of_a_kinds_own_settings():
+    with pytest.raises(LogoError, match="decoder_share must be in 0..1"):
+        LogoConfig(decoder_share=2.0)
+    with pytest.raises(LogoError, match=r"elites must be in 1\.\.2, got 3"):
+        EnsembleConfig(members=2)
 
 
 def test_open_loop_training_takes_the_last_share():

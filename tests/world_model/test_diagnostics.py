@@ -16,11 +16,12 @@ class Persistence:
     """Says that nothing changes, and is as uncertain as the state is large."""
 
     trainable_variables = ()
+    memory_dim = context = 0
 
     def __init__(self, spec):
         self.spec = spec
 
-    def step(self, state, observations, actions, agent_mask):
+    def step(self, state, observations, actions, agent_mask, memory=None):
         scalar = tf.zeros_like(state[:, 0])
         legal = tf.one_hot(tf.ones(tf.shape(agent_mask), tf.int32), self.spec.legal_dim)
         return Prediction(
@@ -33,6 +34,7 @@ class Persistence:
             termination=scalar,
             legal_actions=legal,
             uncertainty=tf.norm(state, axis=-1),
+            memory=memory,
         )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from logo_tf.world_model.config import LogoConfig
 from logo_tf.world_model.open_loop import open_loop
 from logo_tf.world_model.protocol import next_agent_mask, next_legal
 
@@ -109,7 +110,7 @@ def test_padding_and_dead_agents_change_nothing(model, kind, window):
 
 def test_agents_can_change_places(tiny_model, window):
     """With its own action alone, an agent's ô' depends on its id and sight, not on its place."""
-    model = tiny_model("discrete", local_action="own")
+    model = tiny_model("discrete", logo=LogoConfig(local_action="own"))
     batch, _ = window("discrete", length=1)
     first = tf.nest.map_structure(lambda x: x[:, 0], batch)
     start = model.start(first.state, first.observations, first.actions, first.agent_mask)
@@ -139,7 +140,7 @@ def test_agents_can_change_places(tiny_model, window):
     ],
 )
 def test_every_reading_trains(tiny_model, window, settings):
-    model = tiny_model("discrete", **settings)
+    model = tiny_model("discrete", logo=LogoConfig(**settings))
     losses, gradients = _losses_and_gradients(model, *window("discrete"), 2)
     assert np.isfinite([value.numpy() for value in losses.values()]).all()
     idle = [v.path for v, g in zip(_weights(model), gradients, strict=True) if g is None]
@@ -170,7 +171,7 @@ def test_gradient_between_steps_is_a_choice(tiny_model, window, gradient, differ
 
 
 def test_weighted_sum_is_the_loss(tiny_model, window):
-    model = tiny_model("continuous", local_reconstruction=0.5, reward_weight=3.0)
+    model = tiny_model("continuous", logo=LogoConfig(local_reconstruction=0.5), reward_weight=3.0)
     batch, mask = window("continuous", length=1)
     losses = {name: float(value) for name, value in model.losses(batch, mask, 1).items()}
     weights = {

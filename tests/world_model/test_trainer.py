@@ -83,10 +83,11 @@ def test_a_new_process_comes_to_the_same_weights(trained, datasets, config, tmp_
     """A resumed run is a new process, whose graphs must not be rewritten in another order."""
     code = (
         "import sys, json\n"
+        "from logo_tf.config import from_dict\n"
         "from logo_tf.data.store import load_dataset\n"
         "from logo_tf.world_model.config import WorldModelConfig\n"
         "from logo_tf.world_model.trainer import train_world_model\n"
-        "config = WorldModelConfig(**json.loads(sys.argv[2]))\n"
+        "config = from_dict(WorldModelConfig, json.loads(sys.argv[2]))\n"
         "train_world_model(load_dataset(sys.argv[1]), config, 5, sys.argv[3], [])\n"
     )
     out = tmp_path / "model"
@@ -142,7 +143,10 @@ def test_the_best_weights_are_kept_and_patience_ends(training, config):
         assert not training._finished()
         training.step.assign(step)
         first.assign(start + step)
-        measured = {"validation_state_rmse": score, "validation_observations_rmse": 0.0}
+        measured = {
+            "validation_state_rmse": tf.constant([score]),
+            "validation_observations_rmse": tf.constant([0.0]),
+        }
         training._validate(lambda measured=measured: measured)
     assert training._finished()
     assert training.best_step.numpy() == 2
@@ -164,7 +168,7 @@ def test_broken_numbers_name_the_loss_and_the_step(training):
 def test_a_run_that_breaks_keeps_its_checkpoint(datasets, config, tmp_path, monkeypatch):
     monkeypatch.setattr(_Training, "_steps", lambda self, unroll: _Broken(self.step))
     monkeypatch.setattr(_Training, "_validator", lambda self: lambda: {
-        "validation_state_rmse": 1.0, "validation_observations_rmse": 1.0
+        "validation_state_rmse": tf.ones(1), "validation_observations_rmse": tf.ones(1)
     })  # fmt: skip
     out = tmp_path / "model"
     with pytest.raises(LogoError, match="loss became inf at step 5"):
@@ -201,8 +205,8 @@ def test_loggers_see_every_line(training):
     training._steps = lambda unroll: _Broken(training.step)
     training._validator = lambda: (
         lambda: {
-            "validation_state_rmse": 1.0,
-            "validation_observations_rmse": 1.0,
+            "validation_state_rmse": tf.ones(1),
+            "validation_observations_rmse": tf.ones(1),
         }
     )
     with pytest.raises(LogoError):

@@ -1,0 +1,1 @@
+"""World models that LOGO is compared with, behind the same protocol and trainer."""
