@@ -23,14 +23,17 @@ from logo_tf.scenarios.behaviour import (
     read_behaviour_index,
 )
 from logo_tf.scenarios.play import play
-from logo_tf.scenarios.protocol import Scenario, TeamPolicy
+from logo_tf.scenarios.protocol import Lockstep, Scenario, TeamPolicy
 from logo_tf.scenarios.registry import make_scenario, scenario_spec
+from logo_tf.scenarios.smax_qualities import scripted_epsilons
+from logo_tf.scenarios.smax_script import ScriptedPolicy
 from logo_tf.specs import ScenarioSpec
 
 Quality = Literal["random", "medium-replay", "medium", "medium-expert", "expert"]
 
 # Scenario copies that a policy plays at once: one call of the policy serves them all.
-# Episodes do not depend on it.
+# Scenarios that step in one call as well say themselves how many suit them. Episodes do
+# not depend on it.
 _COPIES = 8
 
 
@@ -103,8 +106,10 @@ def _stream(
 ) -> Iterator[Episode]:
     """Endless episodes of one policy, on scenario copies that the stack closes."""
     needed = math.ceil(config.steps * share / spec.episode_limit)
-    copies: list[Scenario] = []
-    for _ in range(min(_COPIES, needed)):
+    copies: list[Scenario] = [make_scenario(config.scenario)]
+    stack.callback(copies[0].close)
+    wanted = copies[0].lanes if isinstance(copies[0], Lockstep) else _COPIES
+    for _ in range(1, min(wanted, needed)):
         copies.append(make_scenario(config.scenario))
         stack.callback(copies[-1].close)
     # Every episode has a step at least, so this many suffice; they are played as needed.
@@ -138,6 +143,10 @@ def _provenance(config: CollectConfig, spec: ScenarioSpec) -> dict[str, Any]:
     }
     if config.quality == "random":
         return provenance
+    epsilons = scripted_epsilons(config.scenario, config.quality)
+    if epsilons is not None:
+        script = f"{ScriptedPolicy.__module__}.{ScriptedPolicy.__qualname__}"
+        return {**provenance, "behaviour": {"script": script, "epsilons": list(epsilons)}}
     index = read_behaviour_index(config.scenario)
     folder = behaviour_folder(config.scenario)
     return {

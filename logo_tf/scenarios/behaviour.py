@@ -1,4 +1,4 @@
-"""The shipped behaviour policies, by quality, as team policies to collect data with."""
+"""The behaviour policies, shipped or scripted, as team policies to collect data with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from logo_tf.errors import LogoError, nearest
 from logo_tf.scenarios.protocol import TeamPolicy
 from logo_tf.scenarios.random_policy import RandomPolicy
 from logo_tf.scenarios.registry import scenario_names, scenario_spec
+from logo_tf.scenarios.smax_qualities import scripted_epsilons
+from logo_tf.scenarios.smax_script import ScriptedPolicy
 from logo_tf.specs import ScenarioSpec
 
 QUALITIES = ("random", "medium-replay", "medium", "medium-expert", "expert")
@@ -76,10 +78,12 @@ def behaviour_policies(
 ) -> list[tuple[float, TeamPolicy]]:
     """Return the policies that a dataset of some quality is collected with.
 
-    ``random`` draws uniformly and exists for every scenario. The others are snapshots
-    of one PPO run: ``expert`` its best, ``medium`` one about two thirds there,
+    ``random`` draws uniformly and exists for every scenario. The others of MaMuJoCo are
+    snapshots of one PPO run: ``expert`` its best, ``medium`` one about two thirds there,
     ``medium-expert`` those two in equal parts, ``medium-replay`` every snapshot up to
-    the medium one in equal parts, as a replay buffer would hold.
+    the medium one in equal parts, as a replay buffer would hold. SMAX's are one script
+    (``smax_script.ScriptedPolicy``) that is followed always, or but for random actions
+    in a share of all: ``smax_qualities.scripted_epsilons`` says how many.
 
     Args:
       scenario_name: such as ``mamujoco/HalfCheetah-2x3``.
@@ -101,6 +105,10 @@ def behaviour_policies(
         raise LogoError(f"unknown quality {quality!r}; {nearest(quality, QUALITIES)}")
     if quality == "random":
         return [(1.0, RandomPolicy(scenario_spec(scenario_name)))]
+    epsilons = scripted_epsilons(scenario_name, quality)
+    if epsilons is not None:
+        spec = scenario_spec(scenario_name)
+        return [(1.0 / len(epsilons), ScriptedPolicy(spec, epsilon)) for epsilon in epsilons]
     folder = behaviour_folder(scenario_name, directory)
     index = read_behaviour_index(scenario_name, directory)
     try:

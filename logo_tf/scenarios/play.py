@@ -21,11 +21,12 @@ def play(
     """Play episodes and yield them in order.
 
     The K scenario copies take their steps together (in one call, where they are
-    ``Lockstep``) and the policy is called once for all of them. Episode i starts from a scenario seed drawn from (seed, i), and row b
-    of what the policy draws from its ``rng`` (see ``RowGenerator``) comes from a stream
-    of that row's episode. So episode i is the same whatever K is and however many
-    episodes are asked for, as long as the policy draws with a leading axis B and
-    its answer for one row does not depend on the others.
+    ``Lockstep``) and the policy is called once for all of them. Episode i starts from a
+    scenario seed drawn from (seed, i), and row b of what the policy draws from its
+    ``rng`` (see ``RowGenerator``) comes from a stream of that row's episode. So episode i
+    is the same whatever K is and however many episodes are asked for, as long as the
+    policy draws with a leading axis B and its answer for one row does not depend on the
+    others.
 
     Args:
       scenarios: K copies of one scenario; they are reset, stepped and not closed.

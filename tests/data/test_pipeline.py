@@ -165,3 +165,23 @@ def test_refusals(tiny_dataset: Callable[..., Dataset]) -> None:
         pipeline.windows(dataset, None, 0, 1, seed=0)
     with pytest.raises(LogoError, match="no episode was chosen"):
         pipeline.transitions(dataset, np.array([], int), 1, seed=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_context_rows_come_before_the_same_windows(
+    tiny_dataset: Callable[..., Dataset], kind: str
+) -> None:
+    dataset = tiny_dataset(kind, episodes=4, length=5)
+    plain, plain_mask = take(pipeline.windows(dataset, None, 2, 32, seed=1), 1)[0]
+    shown, mask = take(pipeline.windows(dataset, None, 2, 32, seed=1, context=3), 1)[0]
+    assert shown.state.shape[:2] == mask.shape == (32, 5)
+    assert_equal([Transitions(*(x[:, 3:] for x in shown))], [plain])
+    np.testing.assert_array_equal(mask[:, 3:], plain_mask)
+    for row in range(32):
+        before = int(mask[row, :3].sum())
+        np.testing.assert_array_equal(mask[row, :3], [0] * (3 - before) + [1] * before)
+        # what a context row leads to is the row after it
+        np.testing.assert_array_equal(
+            shown.next_state[row, 3 - before : 3], shown.state[row, 4 - before : 4]
+        )
+        assert (shown.state[row, : 3 - before] == 0).all()
