@@ -27,7 +27,6 @@ from side_by_side import (
     ratio,
 )
 
-from logo_tf.data.store import Dataset
 from logo_tf.world_model.artifact import split_of
 from logo_tf.world_model.config import WorldModelConfig
 
@@ -39,9 +38,10 @@ def main() -> None:
     options = parser(__doc__)
     options.add_argument("--branches", type=int, nargs="+", default=[5_000, 50_000])
     options.add_argument("--horizon", type=int, default=15)
+    options.add_argument("--states", type=int, default=750_000, help="of each turn, at least")
     arguments = options.parse_args()
     if arguments.quick:
-        arguments.branches, arguments.rounds = [500], 2
+        arguments.branches, arguments.rounds, arguments.states = [500], 2, 7_500
     python = make_environment(arguments.peer_venv, arguments.pip)
     dataset = open_dataset(arguments.dataset)
     where = machine()
@@ -50,6 +50,7 @@ def main() -> None:
         data = Path(folder) / "data.npz"
         export(dataset, split_of(dataset, WorldModelConfig(), 0), data)
         for branches in arguments.branches:
+            rollouts = -(-arguments.states // (branches * arguments.horizon))
             workers = {
                 LABELS[name]: own(
                     dataset,
@@ -58,6 +59,7 @@ def main() -> None:
                     model=name,
                     branches=branches,
                     horizon=arguments.horizon,
+                    rollouts=rollouts,
                 )
                 for name in MODELS
             }
@@ -67,7 +69,7 @@ def main() -> None:
                 arguments.threads,
                 "forward",
                 branches=branches,
-                passes=arguments.horizon,
+                passes=rollouts * arguments.horizon,
             )
             workers[SIMULATOR] = own(dataset, arguments.threads, "simulate")
             figures |= measure(workers, branches, arguments.rounds)
@@ -77,6 +79,7 @@ def main() -> None:
         "rounds": arguments.rounds,
         "branches": arguments.branches,
         "horizon": arguments.horizon,
+        "states of each turn, at least": arguments.states,
     }
     record("imagination", where, figures, settings, arguments.results)
 

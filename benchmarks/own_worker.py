@@ -36,6 +36,7 @@ from logo_tf.world_model.trainer import train_world_model
 
 WITHOUT = "logo-without-encoder"
 MODELS = ("logo", WITHOUT, "monolithic", "ensemble")
+POLICY = PolicyConfig()
 
 
 def main() -> None:
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1, help="of a portion of training")
     parser.add_argument("--branches", type=int, default=1000)
     parser.add_argument("--horizon", type=int, default=15)
+    parser.add_argument("--rollouts", type=int, default=1, help="of a portion of imagination")
     arguments = parser.parse_args()
     parent = Parent()
     dataset = load_dataset(arguments.dataset, check="manifest")
@@ -58,7 +60,8 @@ def main() -> None:
         if arguments.role == "train":
             train(parent, dataset, config, arguments.unroll, arguments.steps, Path(folder))
         elif arguments.role == "imagine":
-            imagine(parent, dataset, config, arguments.branches, arguments.horizon)
+            sizes = arguments.branches, arguments.horizon, arguments.rollouts
+            imagine(parent, dataset, config, *sizes)
         elif arguments.role == "simulate":
             simulate(parent, dataset)
         else:
@@ -119,15 +122,11 @@ class Metronome:
         else:
             self._parent.tell(rate=self._steps / (time.perf_counter() - self._begun))
         if next(self._requests, None) is None:
-            raise _NoMoreRequests
+            raise SystemExit
         self._begun = time.perf_counter()
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-class _NoMoreRequests(Exception):  # noqa: N818
-    """Ends a training that the parent has seen enough of."""
 
 
 def config_of(model: str) -> WorldModelConfig:
@@ -152,26 +151,30 @@ def train(
         log_every=steps,
         validate_every=endless,
     )
-    try:
-        train_world_model(dataset, config, 0, out / "model", [Metronome(parent, steps)])
-    except _NoMoreRequests:
-        return
+    train_world_model(dataset, config, 0, out / "model", [Metronome(parent, steps)])
 
 
 def imagine(
-    parent: Parent, dataset: Dataset, config: WorldModelConfig, branches: int, horizon: int
+    parent: Parent,
+    dataset: Dataset,
+    config: WorldModelConfig,
+    branches: int,
+    horizon: int,
+    rollouts: int,
 ) -> None:
     """Roll out an untrained model and policy, which cost what trained ones do."""
     units = standardisation(dataset)
     model: WorldModel = registry.build(config, dataset.spec, units, 0)
     counter = tf.Variable(0, dtype=tf.int64, trainable=False)
-    actor = build_actor(AgentSetup(dataset.spec, PolicyConfig(), 0, counter, units))
-    rollout = make_imagine(model, graph_policy(dataset.spec, actor), horizon)
+    actor = build_actor(AgentSetup(dataset.spec, POLICY, 0, counter, units))
+    policy = graph_policy(dataset.spec, actor, POLICY.exploration)
+    rollout = make_imagine(model, policy, horizon)
     start = next(iter(pipeline.transitions(dataset, None, branches, seed=0)))
 
     def work() -> float:
-        rollout(start, tf.constant([0, 0])).uncertainty.numpy()
-        return branches * horizon
+        for i in range(rollouts):
+            rollout(start, tf.constant([0, i])).uncertainty.numpy()
+        return rollouts * horizon * branches
 
     parent.serve(work)
 

@@ -35,8 +35,8 @@ from logo_tf.world_model.artifact import split_of
 from logo_tf.world_model.config import WorldModelConfig
 
 CONFIG = WorldModelConfig()
-ONE_STEP, UNROLLED = "one-step", f"{CONFIG.unroll}-step unroll"
-UNROLLS = {ONE_STEP: 1, UNROLLED: CONFIG.unroll}
+ONE_STEP, UNROLLED, WHOLE = "one-step", "unrolled", "whole training"
+JUDGED = (LOGO, MONOLITHIC, ENSEMBLE)
 
 
 def main() -> None:
@@ -52,17 +52,19 @@ def main() -> None:
         help="how many times as many steps the peer may take for its second error",
     )
     arguments = options.parse_args()
+    judged, unroll = JUDGED, CONFIG.unroll
     if arguments.quick:
+        unroll = 2
         arguments.steps, arguments.rounds = 3, 2
-        arguments.seeds, arguments.model_steps = 1, 10
+        arguments.seeds, arguments.model_steps, judged = 1, 10, (LOGO,)
     python = make_environment(arguments.peer_venv, arguments.pip)
     dataset = open_dataset(arguments.dataset)
     where = machine()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder), dataset, python, arguments.threads)
-        figures = bench.speed(arguments.steps, arguments.rounds)
+        figures = bench.speed(unroll, arguments.steps, arguments.rounds)
         peer_steps = (arguments.model_steps, arguments.peer_share * arguments.model_steps)
-        figures |= bench.errors(arguments.seeds, arguments.model_steps, peer_steps)
+        figures |= bench.errors(judged, arguments.seeds, arguments.model_steps, peer_steps)
     settings = {
         "dataset": dataset.manifest.hash,
         "transitions": dataset.num_transitions,
@@ -70,6 +72,8 @@ def main() -> None:
         "rounds": arguments.rounds,
         "steps of each turn": arguments.steps,
         "rows of a step": CONFIG.batch_size,
+        "unroll": unroll,
+        "share of unrolled steps": CONFIG.unroll_share,
         "steps for an error": arguments.model_steps,
         "steps of the peer for an error": peer_steps,
         "peer": bench.about_peer,
@@ -86,22 +90,22 @@ class Bench:
         self._python, self._threads = python, threads
         self.about_peer: dict[str, Any] = {}
 
-    def speed(self, steps: int, rounds: int) -> dict[str, Any]:
+    def speed(self, unroll: int, steps: int, rounds: int) -> dict[str, Any]:
         """Training rates, what they are to each other, and the memory they take."""
+        unrolls = {ONE_STEP: 1, UNROLLED: unroll}
         data = self._folder / "seed-0.npz"
         export(self._dataset, self._split(0), data)
         found: dict[str, Any] = {}
-        each: dict[str, dict[str, list[float]]] = {}
         with ExitStack() as stack:
             workers: dict[str, Worker] = {}
             for name in MODELS:
-                for label, unroll in UNROLLS.items():
+                for label, length in unrolls.items():
                     worker = own(
                         self._dataset,
                         self._threads,
                         "train",
                         model=name,
-                        unroll=unroll,
+                        unroll=length,
                         steps=steps,
                     )
                     workers[f"{LABELS[name]}, {label}"] = stack.enter_context(worker)
@@ -113,14 +117,12 @@ class Bench:
             found[f"{name}, rows"] = figure([r * CONFIG.batch_size for r in rates(told)], "rows/s")
         each = {
             label: {name: rates(answers[f"{LABELS[name]}, {label}"]) for name in MODELS}
-            for label in UNROLLS
+            for label in unrolls
         }
-        each["whole training"] = {
-            name: _mixed(each[ONE_STEP][name], each[UNROLLED][name]) for name in MODELS
-        }
+        each[WHOLE] = {name: _mixed(each[ONE_STEP][name], each[UNROLLED][name]) for name in MODELS}
         against = rates(answers[LABELS[PEER]])
         for label, own_rates in each.items():
-            for name in (LOGO, MONOLITHIC, ENSEMBLE):
+            for name in JUDGED:
                 found[f"{LABELS[name]} over mbrl, {label}"] = ratio(own_rates[name], against)
             found[f"price of uncertainty, {label}"] = ratio(own_rates[WITHOUT], own_rates[LOGO])
             found[f"LOGO's time over the ensemble's, {label}"] = ratio(
@@ -130,11 +132,21 @@ class Bench:
             found[f"peak memory, {name}"] = memory(told)
         return found
 
-    def errors(self, seeds: int, model_steps: int, peer_steps: tuple[int, ...]) -> dict[str, Any]:
-        """One-step errors on the test episodes, in standard deviations of the training ones."""
+    def errors(
+        self, names: tuple[str, ...], seeds: int, model_steps: int, peer_steps: tuple[int, ...]
+    ) -> dict[str, Any]:
+        """One-step errors on the test episodes, in standard deviations of the training ones.
+
+        A seed fixes the split, the initial weights and the batches.
+
+        Args:
+          names: of the models that are trained, beside the peer.
+          seeds: how many.
+          model_steps: of each model's training.
+          peer_steps: after which the peer is judged.
+        """
         state: dict[str, list[float]] = {}
         reward: dict[str, list[float]] = {}
-        names = {LOGO: "", MONOLITHIC: "", ENSEMBLE: ""}
         for seed in range(seeds):
             split = self._split(seed)
             files = {LABELS[name]: self._file(f"{name}-{seed}.npy") for name in names}

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -30,11 +31,13 @@ _THREADS = (
 class Worker:
     """A worker, from its parent's side. It ends with the ``with`` block."""
 
-    def __init__(self, python: Path, script: str, arguments: Sequence[str], threads: int) -> None:
+    def __init__(
+        self, python: Sequence[str], script: str, arguments: Sequence[str], threads: int
+    ) -> None:
         """Start it; ``answer`` waits until it is ready.
 
         Args:
-          python: the interpreter of its environment.
+          python: the interpreter of its environment, and options of it.
           script: the name of a file beside this one.
           arguments: of the script.
           threads: that its libraries may use.
@@ -45,13 +48,23 @@ class Worker:
             "PYTHONWARNINGS": "ignore",
         }
         self._name = " ".join([script, *arguments])
-        self._process = subprocess.Popen(
-            [str(python), str(Path(__file__).parent / script), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **quiet, **dict.fromkeys(_THREADS, str(threads))},
-        )
+        self._scratch = tempfile.TemporaryDirectory()
+        # Both frameworks greet at length; it matters only when a worker fails.
+        self._said = Path(self._scratch.name) / "said.txt"
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [*python, str(Path(__file__).parent / script), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                text=True,
+                env={
+                    **os.environ,
+                    **quiet,
+                    **dict.fromkeys(_THREADS, str(threads)),
+                    "TMPDIR": self._scratch.name,
+                },
+            )
 
     def __enter__(self) -> Self:
         """Nothing more to do."""
@@ -63,12 +76,10 @@ class Worker:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End it: by its closed input when all is well, at once when not."""
-        if self._process.stdin:
-            self._process.stdin.close()
-        if error is not None:
-            self._process.kill()
+        """End it at once, whatever it does, and remove what it left."""
+        self._process.kill()
         self._process.wait()
+        self._scratch.cleanup()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """Send a request and wait for its answer."""
@@ -81,7 +92,8 @@ class Worker:
         """Wait for the next answer; the first one says that the worker is ready."""
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line:
-            raise SystemExit(f"{self._name}: ended early; what it said is above")
+            said = self._said.read_text(encoding="utf-8", errors="replace")
+            raise SystemExit(f"{said[-4000:]}\n{self._name}: ended early, see above")
         answer: dict[str, Any] = json.loads(line)
         return answer
 

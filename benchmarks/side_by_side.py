@@ -78,7 +78,8 @@ def make_environment(folder: Path, options: str) -> Path:
         return python
     print(f"making the peer's environment in {folder}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    install = [str(python), "-m", "pip", "install", "--quiet", *shlex.split(options)]
+    # -E: a PYTHONPATH of ours is none of the peer's.
+    install = [str(python), "-E", "-m", "pip", "install", "--quiet", *shlex.split(options)]
     subprocess.run([*install, *_INSTALLED], check=True)
     subprocess.run([*install, "--upgrade", *_UPGRADED], check=True)
     done.write_text(wanted, encoding="utf-8")
@@ -88,13 +89,13 @@ def make_environment(folder: Path, options: str) -> Path:
 def own(dataset: Dataset, threads: int, role: str, **options: Any) -> Worker:
     """Start a worker of this package."""
     arguments = [role, str(dataset.path), *_flags(options)]
-    return Worker(Path(sys.executable), "own_worker.py", arguments, threads)
+    return Worker([sys.executable], "own_worker.py", arguments, threads)
 
 
 def peer(python: Path, data: Path, threads: int, role: str, **options: Any) -> Worker:
     """Start a worker in the peer's environment."""
     arguments = [role, str(data), *_flags({"threads": threads, **options})]
-    return Worker(python, "peer_worker.py", arguments, threads)
+    return Worker([str(python), "-E"], "peer_worker.py", arguments, threads)
 
 
 def export(dataset: Dataset, split: Split, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,28 +11,11 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-# Told apart in grey and by the colour-blind: Okabe and Ito's palette, softened.
-COLOURS = ("#2f6f9f", "#c8702a", "#3d8b6f", "#8a6bb0", "#b0475a", "#7a7a7a")
-_STYLE = {
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#9aa3ab",
-    "axes.labelcolor": "#3b444c",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6eaed",
-    "xtick.color": "#5b646c",
-    "ytick.color": "#5b646c",
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-}
+from logo_tf.evaluation.canvas import COLOURS, GREY, INK, STYLE, draw_line, plain_labels
+
 _SIZE = (6.0, 3.1)
 
 
@@ -46,7 +30,7 @@ def draw(name: str, paint: Callable[[Axes], None], size: tuple[float, float] = _
     Returns:
       An ``<svg>`` element, the same text for the same numbers.
     """
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         paint(figure.add_subplot())
         stream = io.StringIO()
@@ -74,7 +58,7 @@ def returns_plot(returns: Mapping[str, Sequence[float]]) -> str:
                 ha="center",
                 va="bottom",
                 fontsize=9,
-                color="#3b444c",
+                color=INK,
             )
         axes.set_yticks(range(len(returns)), list(returns))
         axes.set_ylim(len(returns) - 0.45, -0.75)
@@ -113,7 +97,7 @@ def curves_plot(
             axes.axhline(level, label=label, color=colour, linestyle="--", linewidth=1.3)
         if logarithmic and all(np.min(y) > 0 for _, y in lines.values()):
             axes.set_yscale("log")
-            _plain_labels(axes.yaxis)
+            plain_labels(axes.yaxis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
@@ -129,18 +113,20 @@ def horizon_plot(errors: Mapping[str, Mapping[str, float]]) -> str:
     Args:
       errors: label -> {horizon: RMSE / RMSE of persistence}.
     """
+    return draw("horizon", lambda axes: paint_horizon(axes, errors))
 
-    def paint(axes: Axes) -> None:
-        for number, (label, found) in enumerate(errors.items()):
-            x = [int(k) for k in found]
-            axes.plot(x, list(found.values()), "o-", label=label, color=COLOURS[number], ms=4)
-        axes.axhline(1.0, color="#9aa3ab", linestyle="--", linewidth=1.3, label="persistence")
-        axes.set_ylim(bottom=0.0)
-        axes.set_xlabel("steps predicted open loop, under the logged actions")
-        axes.set_ylabel("error / error of persistence")
-        axes.legend(fontsize=9)
 
-    return draw("horizon", paint)
+def paint_horizon(axes: Axes, errors: Mapping[str, Mapping[str, float | None]]) -> None:
+    """Draw ``horizon_plot`` on given axes; steps that were not measured leave a gap."""
+    for number, (label, found) in enumerate(errors.items()):
+        values = [math.nan if value is None else value for value in found.values()]
+        draw_line(axes, number, [int(k) for k in found], values, label)
+    axes.axhline(1.0, color=GREY, linestyle="--", linewidth=1.3, label="persistence")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0.0)
+    axes.set_xlabel("steps predicted open loop, under the logged actions")
+    axes.set_ylabel("error / error of persistence")
+    axes.legend(fontsize=9)
 
 
 def uncertainty_plot(uncertainty: Sequence[float], error: Sequence[float]) -> str:
@@ -151,8 +137,8 @@ def uncertainty_plot(uncertainty: Sequence[float], error: Sequence[float]) -> st
         if min(uncertainty) > 0 and min(error) > 0:
             axes.set_xscale("log")
             axes.set_yscale("log")
-            _plain_labels(axes.xaxis)
-            _plain_labels(axes.yaxis)
+            plain_labels(axes.xaxis)
+            plain_labels(axes.yaxis)
         axes.set_xlabel("uncertainty u: how far the model's two paths disagree (Eq. 5)")
         axes.set_ylabel("true one-step error")
 
@@ -203,20 +189,6 @@ def picture_png(pixels: np.ndarray, width: int = 240) -> bytes:
     stream = io.BytesIO()
     imsave(stream, np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8), format="png")
     return stream.getvalue()
-
-
-class _PlainLog(LogFormatter):
-    """Chooses which ticks to label as matplotlib does, and writes 0.2 for 2e-01."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:g}" if super().__call__(x, pos) else ""
-
-
-def _plain_labels(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers: 0.9, not 9 x 10^-1."""
-    formatter = _PlainLog(labelOnlyBase=False, minor_thresholds=(1.0, 0.4))
-    axis.set_major_formatter(formatter)
-    axis.set_minor_formatter(formatter)
 
 
 def _inline(svg: str, name: str) -> str:

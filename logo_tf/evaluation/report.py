@@ -38,6 +38,8 @@ p { margin: .5rem 0; max-width: 46rem; }
   gap: .9rem; margin: .9rem 0; align-items: start; }
 figure { margin: 0; padding: .9rem .9rem .7rem; }
 figure svg { width: 100%; height: auto; display: block; }
+figure > img { max-width: 100%; height: auto; display: block; }
+main > figure { margin: .9rem 0; }
 figcaption { font-size: .86rem; color: #5b666f; margin-top: .5rem; }
 .strip { display: grid; grid-template-columns: repeat(4, 1fr);
   gap: .5rem; }
@@ -125,12 +127,24 @@ class Strip:
     def html(self) -> str:
         """Return a ``<figure>`` with the pictures inside the page."""
         cells = "".join(
-            f'<div><img alt="{html.escape(label)}" src="data:image/png;base64,'
-            f'{base64.b64encode(png).decode()}">{html.escape(label)}</div>'
-            for png, label in self.pictures
+            f"<div>{_image(label, png)}{html.escape(label)}</div>" for png, label in self.pictures
         )
         caption = f"<figcaption>{html.escape(self.caption)}</figcaption>"
         return f'<figure><div class="strip">{cells}</div>{caption}</figure>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A wide picture of its own: the bytes of a PNG or GIF, and how to read it."""
+
+    name: str
+    content: bytes
+    caption: str
+
+    def html(self) -> str:
+        """Return a ``<figure>`` with the picture inside the page."""
+        picture = _image(self.name, self.content)
+        return f"<figure>{picture}<figcaption>{html.escape(self.caption)}</figcaption></figure>"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +187,7 @@ class Folded:
         return f"<details><summary>{html.escape(self.title)}</summary>{self.table.html()}</details>"
 
 
-Block = Figure | Table | Strip | Text | Tiles | Folded
+Block = Figure | Picture | Table | Strip | Text | Tiles | Folded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +231,12 @@ def page_digest(text: str) -> str:
     """Return the digest a page was made with, or "" if it is no page of ours."""
     _, _, rest = text.partition('<meta name="logo-tf-inputs" content="')
     return rest.partition('"')[0]
+
+
+def _image(label: str, content: bytes) -> str:
+    kind = "gif" if content.startswith(b"GIF") else "png"
+    data = base64.b64encode(content).decode()
+    return f'<img alt="{html.escape(label)}" src="data:image/{kind};base64,{data}">'
 
 
 def _cells(row: Sequence[Any], kinds: Sequence[str]) -> str:

@@ -112,7 +112,7 @@ def write_world_model(
             tf.constant(golden.actions),
             tf.constant(golden.agent_mask),
         )
-        expected = signatures.prediction_tensors(prediction, spec)
+        expected = signatures.prediction_tensors(prediction, spec, model.calibration)
         actual = call(
             {
                 "observations": golden.observations,
@@ -123,7 +123,9 @@ def write_world_model(
         return require_parity({k: v.numpy() for k, v in expected.items()}, actual, what, spreads)
 
     traced = signatures.world_model_signature(model)
-    return _write(traced, compare, scales, parent, name, to)
+    coverage = model.calibration.coverage if model.calibration else None
+    stated = {"state_error_coverage": coverage}
+    return _write(traced, compare, scales, parent, name, to, stated)
 
 
 def write_policy(
@@ -158,7 +160,7 @@ def write_policy(
         }
 
     traced = signatures.policy_signature(policy)
-    return _write(traced, compare, scales, parent, name, to)
+    return _write(traced, compare, scales, parent, name, to, {})
 
 
 def masked_scores(
@@ -193,7 +195,9 @@ def _write(
     parent: Manifest,
     name: str,
     to: Path,
+    stated: Mapping[str, Any],
 ) -> Path:
+    """Save, verify and publish; ``stated`` is what the config says beside the signatures."""
     function = traced.function
     with new_version(to, name) as path:
         aside = artifacts.partial(path)
@@ -215,6 +219,7 @@ def _write(
                     "name": name,
                     "version": int(path.name),
                     "signatures": {signatures.SIGNATURE: signatures.describe(function)},
+                    **stated,
                 },
                 figures={
                     "parity": differences,

@@ -10,8 +10,11 @@
 
 answers `next_observations` (B, N, O), `next_state` (B, S) and `reward` (B,), each with its
 spread `..._std`, `termination` (B,) a probability, `legal_actions` (B, N, A) probabilities
-(discrete actions only) and `uncertainty` (B,). Who lives is read from the observations:
-in a scenario with a no-op, an agent is dead exactly when its observation is all zero.
+(discrete actions only) and `uncertainty` (B,). A calibrated model also answers
+`state_error_bound` (B,), which the root mean square error of `next_state`, in standard
+deviations over the dimensions that are predicted, stays below with the stated coverage.
+Who lives is read from the observations: in a scenario with a no-op, an agent is dead
+exactly when its observation is all zero.
 
 ``serving_default`` of a policy: `observations` as above and, for discrete actions,
 `legal_actions` (B, N, A) float32, legal above 0.5 (a number, so that clients may send the
@@ -31,6 +34,7 @@ from logo_tf.specs import ScenarioSpec
 
 if TYPE_CHECKING:
     from logo_tf.artifacts import Manifest
+    from logo_tf.world_model.calibration import Calibration
     from logo_tf.world_model.protocol import Prediction, WorldModel
 
 SIGNATURE = "serving_default"
@@ -83,7 +87,8 @@ def world_model_signature(model: WorldModel) -> Traced:
         observations: tf.Tensor, actions: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         mask = agent_mask(observations, spec)
-        return prediction_tensors(model.step(state, observations, actions, mask), spec)
+        predicted = model.step(state, observations, actions, mask)
+        return prediction_tensors(predicted, spec, model.calibration)
 
     return _trace(answer, inputs)
 
@@ -143,8 +148,10 @@ def agent_mask(observations: tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
     return tf.cast(tf.reduce_any(tf.not_equal(observations, 0.0), axis=-1), tf.float32)
 
 
-def prediction_tensors(prediction: Prediction, spec: ScenarioSpec) -> dict[str, tf.Tensor]:
-    """Name a prediction's tensors as the signature does."""
+def prediction_tensors(
+    prediction: Prediction, spec: ScenarioSpec, calibration: Calibration | None
+) -> dict[str, tf.Tensor]:
+    """Name a prediction's tensors as the signature does, and bound its error if calibrated."""
     named = {
         "next_observations": prediction.observations,
         "next_observations_std": prediction.observations_std,
@@ -157,6 +164,8 @@ def prediction_tensors(prediction: Prediction, spec: ScenarioSpec) -> dict[str, 
     }
     if spec.discrete:
         named["legal_actions"] = prediction.legal_actions
+    if calibration is not None:
+        named["state_error_bound"] = calibration.bound(prediction.uncertainty)
     # A signature's outputs must be its own tensors, never its inputs handed through.
     return {name: tf.identity(tensor, name) for name, tensor in named.items()}
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, seeds
 from logo_tf.config import from_dict
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.data.store import Dataset, Split, split_episodes
 from logo_tf.errors import LogoError
+from logo_tf.world_model.calibration import Calibration
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.registry import build
@@ -20,10 +21,11 @@ from logo_tf.world_model.registry import build
 KIND = "world_model"
 WEIGHTS = "weights.npz"
 UNITS = "standardisation.json"
+CALIBRATION = "calibration.json"
 
 
 def save_weights(model: WorldModel, standardisation: Standardisation, folder: Path) -> None:
-    """Write a model's weights and units into a folder.
+    """Write a model's weights, units and calibration (if it has one) into a folder.
 
     Args:
       model: the model.
@@ -34,6 +36,9 @@ def save_weights(model: WorldModel, standardisation: Standardisation, folder: Pa
     with artifacts.guarded(folder):
         np.savez(folder / WEIGHTS, **arrays)
     artifacts.write_text(folder / UNITS, json.dumps(standardisation.to_dict(), indent=1) + "\n")
+    if model.calibration is not None:
+        text = json.dumps(model.calibration.to_dict(), indent=1) + "\n"
+        artifacts.write_text(folder / CALIBRATION, text)
 
 
 def load_world_model(path: str | Path) -> WorldModel:
@@ -61,6 +66,9 @@ def load_world_model(path: str | Path) -> WorldModel:
             raise LogoError(f"{path / WEIGHTS}: the weights do not fit the config; train it again")
         for i, variable in enumerate(variables):
             variable.assign(arrays[f"{i:03d}"])
+    if CALIBRATION in manifest.files:
+        text = (path / CALIBRATION).read_text(encoding="utf-8")
+        model.calibration = Calibration.from_dict(json.loads(text))
     model.manifest = manifest
     return model
 
@@ -75,7 +83,17 @@ def split_of(dataset: Dataset, config: WorldModelConfig, seed: int) -> Split:
     Raises:
       LogoError: too few episodes.
     """
-    return split_episodes(dataset, seed, config.validation_share, config.test_share)
+    split = split_episodes(dataset, seed, config.validation_share, config.test_share)
+    if config.data_share == 1:
+        return split
+
+    def some(episodes: np.ndarray, name: str) -> np.ndarray:
+        order = seeds.generator(seed, "share", name).permutation(episodes)
+        return np.sort(order[: max(1, round(config.data_share * len(episodes)))])
+
+    return split._replace(
+        train=some(split.train, "train"), validation=some(split.validation, "validation")
+    )
 
 
 def trained_split(manifest: artifacts.Manifest, dataset: Dataset) -> Split:

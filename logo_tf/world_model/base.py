@@ -13,10 +13,12 @@ from logo_tf.artifacts import Manifest
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
+from logo_tf.world_model.calibration import Calibration
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.losses import standard_deviation
 from logo_tf.world_model.protocol import Prediction, WorldModel, next_agent_mask, next_legal
 from logo_tf.world_model.scaling import Scaling
+from logo_tf.world_model.temperature import Temperature
 
 
 class Start(NamedTuple):
@@ -73,6 +75,8 @@ class BaseWorldModel(tf.Module, abc.ABC):
         self._config = config
         self._spec = spec
         self.manifest: Manifest | None = None
+        self.calibration: Calibration | None = None
+        self.temperature = Temperature(spec)
         self.scaling = Scaling(spec, standardisation)
 
     @property
@@ -92,8 +96,8 @@ class BaseWorldModel(tf.Module, abc.ABC):
 
     @property
     def state_variables(self) -> tuple[tf.Variable, ...]:
-        """What it keeps beside weights; nothing, for most."""
-        return ()
+        """What it keeps beside weights: the temperatures of its spreads."""
+        return self.temperature.variables
 
     def members(self) -> Sequence[WorldModel]:
         """The models that it consists of: itself, for most."""
@@ -120,20 +124,24 @@ class BaseWorldModel(tf.Module, abc.ABC):
     ) -> Prediction:
         """Predict one step in raw units; see ``WorldModel.step``."""
         forecast = self.forecast(self.start(state, observations, actions, agent_mask, memory))
-        scaling, statistics = self.scaling, self.scaling.statistics
+        scaling, statistics, temperature = self.scaling, self.scaling.statistics, self.temperature
         legal, _ = self.legal_and_alive(forecast.legal_logits, agent_mask)
         return Prediction(
             observations=scaling.raw_observations(forecast.observations, agent_mask),
             observations_std=standard_deviation(forecast.observation_log_variance)
+            * temperature.observations
             * statistics.observation_std
             * scaling.observation_mask
             * agent_mask[..., None],
             state=scaling.raw_state(forecast.state),
             state_std=standard_deviation(forecast.state_log_variance)
+            * temperature.state
             * statistics.state_std
             * scaling.state_mask,
             reward=scaling.raw_reward(forecast.reward),
-            reward_std=standard_deviation(forecast.reward_log_variance) * statistics.reward_std,
+            reward_std=standard_deviation(forecast.reward_log_variance)
+            * temperature.reward
+            * statistics.reward_std,
             termination=tf.sigmoid(forecast.termination_logit),
             legal_actions=legal,
             uncertainty=forecast.uncertainty,

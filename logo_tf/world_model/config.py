@@ -27,6 +27,10 @@ class LogoConfig:
 
     Attributes:
       decoder_share: width of the decoders D_p and D_d, as a share of ``width``.
+      memory: units of a GRU that remembers what each agent saw and did, for scenarios
+        whose state does not tell; 0 is no memory.
+      burn_in: rows before a window's first one that fill the memory in training and
+        evaluation; unused without a memory.
       local_action: what E_p sees, its ``own`` action or the ``joint`` one.
       deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
         paper) or ``all`` (o', s and a: some rewards are differences of states).
@@ -43,6 +47,8 @@ class LogoConfig:
     """
 
     decoder_share: float = 0.2
+    memory: int = 0
+    burn_in: int = 8
     local_action: Literal["own", "joint"] = "joint"
     deductive_input: Literal["observations", "all"] = "all"
     deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
@@ -56,6 +62,9 @@ class LogoConfig:
     def __post_init__(self) -> None:
         _require_shares(self, "decoder_share")
         _require_weights(self)
+        for name in ("memory", "burn_in"):
+            value = getattr(self, name)
+            require(value >= 0, f"world model config: {name} must not be negative, got {value}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +110,48 @@ class EnsembleConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class MambaConfig:
+    """Settings of the MAMBA rival.
+
+    Attributes:
+      memory: units of each agent's GRU.
+      groups: categorical latents of each agent.
+      classes: of each latent.
+      heads: of the attention between agents.
+      layer_share: width of all other layers, as a share of ``width``.
+      latents: in training on real rows: the ``soft`` probabilities, or one-hot draws
+        (``sampled``, straight through) as MAMBA's; a step always takes probabilities.
+      burn_in: rows before a window's first one that fill the memory in training and
+        evaluation.
+      reconstruction_weight: weight of what is decoded from the posterior.
+      kl_weight: weight of the divergence of posterior and prior.
+      free_nats: divergence per agent and step that costs nothing.
+    """
+
+    memory: int = 64
+    groups: int = 8
+    classes: int = 8
+    heads: int = 2
+    layer_share: float = 0.42
+    latents: Literal["soft", "sampled"] = "soft"
+    burn_in: int = 8
+    reconstruction_weight: float = 1.0
+    kl_weight: float = 0.1
+    free_nats: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require_weights(self)
+        for name in ("memory", "groups", "classes", "heads", "layer_share"):
+            value = getattr(self, name)
+            require(value > 0, f"world model config: mamba.{name} must be above 0, got {value}")
+        for name in ("burn_in", "free_nats"):
+            value = getattr(self, name)
+            require(
+                value >= 0, f"world model config: mamba.{name} must not be negative, got {value}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class WorldModelConfig:
     """Settings of a world model. The defaults are the best form that was measured.
 
@@ -112,6 +163,7 @@ class WorldModelConfig:
       logo: settings of LOGO alone, and so on for each rival.
       monolithic: of the monolithic model, and of the ensemble's members.
       ensemble: of the ensemble.
+      mamba: of the MAMBA rival.
       reward_weight: weight of the reward's squared error, in standard deviations.
       termination_weight: weight of the ending's cross-entropy.
       legal_weight: weight of the legal actions' cross-entropy.
@@ -134,6 +186,8 @@ class WorldModelConfig:
       patience: validations without a better one after which training stops.
       validation_share: share of the episodes held out to stop and select by.
       test_share: share of the episodes never seen in training.
+      data_share: share of the training and of the validation episodes that is used, to
+        see what a model makes of less data; the test episodes stay the same.
     """
 
     kind: Literal["logo", "monolithic", "ensemble", "mamba", "persistence"] = "logo"
@@ -143,6 +197,7 @@ class WorldModelConfig:
     logo: LogoConfig = LogoConfig()
     monolithic: MonolithicConfig = MonolithicConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    mamba: MambaConfig = MambaConfig()
     reward_weight: float = 0.3
     termination_weight: float = 1.0
     legal_weight: float = 1.0
@@ -164,6 +219,7 @@ class WorldModelConfig:
     patience: int = 8
     validation_share: float = 0.1
     test_share: float = 0.1
+    data_share: float = 1.0
 
     def __post_init__(self) -> None:
         positive = (
@@ -183,7 +239,7 @@ class WorldModelConfig:
         for name in positive:
             value = getattr(self, name)
             require(value > 0, f"world model config: {name} must be above 0, got {value}")
-        _require_shares(self, "unroll_share", "final_learning_rate")
+        _require_shares(self, "unroll_share", "final_learning_rate", "data_share")
         _require_weights(self)
         require(
             self.warmup_steps >= 0,
@@ -193,6 +249,13 @@ class WorldModelConfig:
             self.batch_size >= 2 * self.unroll,
             f"world model config: batch_size {self.batch_size} is too small for windows of "
             f"unroll {self.unroll}; it must be at least {2 * self.unroll}",
+        )
+        shown = self.mamba.burn_in + self.unroll
+        require(
+            self.kind != "mamba" or self.batch_size >= shown,
+            f"world model config: batch_size {self.batch_size} is too small for windows of "
+            f"{self.mamba.burn_in} rows of burn-in and {self.unroll} more; it must be at least "
+            f"{shown}",
         )
         require(
             self.validate_every % self.log_every == 0,

@@ -51,7 +51,7 @@ class LocalEncoder(keras.Model):
         """Predict.
 
         Args:
-          own: (B, N, F) each agent's observation, action, life and id.
+          own: (B, N, F) each agent's observation, action, life, id and memory.
           shared: (B, G) what all agents are given: s, and a in the joint reading.
         """
         n, o, legal = self._sizes
@@ -66,19 +66,46 @@ class LocalEncoder(keras.Model):
         return LocalOutput(mean[..., :o], spread, mean[..., o:])
 
 
+class LocalMemory(keras.Model):
+    """A GRU over what one agent saw and did, the same for all agents."""
+
+    def __init__(self, config: WorldModelConfig, seed: int) -> None:
+        """Args: seed: fixes the initial weights."""
+        super().__init__(name="local_memory")
+        self.cell = keras.layers.GRUCell(
+            config.logo.memory,
+            kernel_initializer=keras.initializers.GlorotUniform(seeds.derive(seed, "kernel")),
+            recurrent_initializer=keras.initializers.Orthogonal(
+                seed=seeds.derive(seed, "recurrent")
+            ),
+            name="cell",
+        )
+
+    def call(self, own: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
+        """Take in ``own`` (B, N, F), as E_p does; (B, N, M) -> (B, N, M)."""
+        n, width = memory.shape[1:]
+        flat = tf.reshape(own, (-1, own.shape[-1]))
+        after, _ = self.cell(flat, [tf.reshape(memory, (-1, width))])
+        return tf.reshape(after, (-1, n, width))
+
+
 class LocalDecoder(keras.Model):
-    """D_p: ô' of an agent -> the o, a and s that E_p saw (what exactly is our choice)."""
+    """D_p: ô' of an agent -> its o and a (what exactly is our choice).
+
+    Not s: decoding what all share once per agent would cost N times the state, which
+    itself grows with N, and one agent's ô' cannot hold it.
+    """
 
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
         super().__init__(name="local_decoder")
         width = max(8, round(config.width * config.logo.decoder_share))
         self.trunk = Trunk(width, 1, config.activation, seeds.derive(seed, "trunk"), "trunk")
-        outputs = spec.observation_dim + spec.action_dim + spec.state_dim
+        outputs = spec.observation_dim + spec.action_dim
         self.mean = dense(outputs, None, seeds.derive(seed, "mean"), "mean")
 
     def call(self, observations: tf.Tensor) -> tf.Tensor:
-        """Reconstruct (B, N, O) -> (B, N, O + A + S)."""
+        """Reconstruct (B, N, O) -> (B, N, O + A)."""
         n, o = observations.shape[1:]
         flat = self.mean(self.trunk(tf.reshape(observations, (-1, o))))
         return tf.reshape(flat, (-1, n, flat.shape[-1]))

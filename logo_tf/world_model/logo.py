@@ -16,7 +16,7 @@ from logo_tf.world_model.auxiliary import AuxiliaryEncoder
 from logo_tf.world_model.base import BaseWorldModel, Forecast, Start, state_action
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.deductive import DeductiveDecoder, DeductiveEncoder, DeductiveOutput
-from logo_tf.world_model.local import LocalDecoder, LocalEncoder, LocalOutput
+from logo_tf.world_model.local import LocalDecoder, LocalEncoder, LocalMemory, LocalOutput
 
 
 class Paths(NamedTuple):
@@ -65,19 +65,29 @@ class LogoWorldModel(BaseWorldModel):
         self.auxiliary_encoder = AuxiliaryEncoder(config, spec, seeds.derive(seed, "E_s"))
         self.deductive_encoder = DeductiveEncoder(config, spec, seeds.derive(seed, "E_d"))
         self.deductive_decoder = DeductiveDecoder(config, spec, seeds.derive(seed, "D_d"))
+        self.memory_dim = config.logo.memory
+        self.local_memory = None
+        if self.memory_dim:
+            self.local_memory = LocalMemory(config, seeds.derive(seed, "memory"))
         self.create_weights()
+
+    @property
+    def context(self) -> int:
+        """The burn-in of its memory, if it has one."""
+        return self.config.logo.burn_in if self.memory_dim else 0
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:
         """All weights, part by part, in a fixed order."""
-        parts: tuple[keras.Model, ...] = (
+        parts: tuple[keras.Model | None, ...] = (
             self.local_encoder,
             self.local_decoder,
             self.auxiliary_encoder,
             self.deductive_encoder,
             self.deductive_decoder,
+            self.local_memory,
         )
-        return tuple(weight.value for part in parts for weight in part.trainable_variables)
+        return tuple(w.value for part in parts if part for w in part.trainable_variables)
 
     def forecast(self, start: Start) -> Forecast:
         """Predict one step in standardised units."""
@@ -93,8 +103,19 @@ class LogoWorldModel(BaseWorldModel):
             termination_logit=deductive.termination_logit,
             legal_logits=local.legal_logits,
             uncertainty=self._uncertainty(paths),
-            memory=start.memory,
+            memory=self.remember(start),
         )
+
+    def observe(
+        self,
+        state: tf.Tensor,
+        observations: tf.Tensor,
+        actions: tf.Tensor,
+        agent_mask: tf.Tensor,
+        memory: tf.Tensor,
+    ) -> tf.Tensor:
+        """Take in a real row; see ``WorldModel.observe``."""
+        return self.remember(self.start(state, observations, actions, agent_mask, memory))
 
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
         """Return the losses of a batch of windows; see ``WorldModel.losses``."""
@@ -105,12 +126,15 @@ class LogoWorldModel(BaseWorldModel):
         local, observations = self.predict_locally(start)
         return self.deduce(start, local, observations, self.visible(start, local, observations))
 
+    def remember(self, start: Start) -> tf.Tensor:
+        """What agents remember (B, N, M) after a step that begins so; real or imagined."""
+        if self.local_memory is None:
+            return start.memory
+        return self.local_memory(_own(start), start.memory)
+
     def predict_locally(self, start: Start) -> tuple[LocalOutput, tf.Tensor]:
         """What E_p says, and its ô' (B, N, O)."""
-        n = self._spec.num_agents
-        rows = tf.shape(start.state)[0]
-        ids = tf.broadcast_to(tf.eye(n), (rows, n, n))
-        own = tf.concat([start.observations, start.actions, start.alive[..., None], ids], axis=-1)
+        own = tf.concat([_own(start), start.memory], axis=-1)
         joint = self._config.logo.local_action == "joint"
         local = self.local_encoder(own, state_action(start) if joint else start.state)
         return local, (start.observations + local.change) * self.scaling.observation_mask
@@ -160,3 +184,10 @@ class LogoWorldModel(BaseWorldModel):
         spec = self._spec
         self.local_decoder(tf.zeros((1, spec.num_agents, spec.observation_dim)))
         self.deductive_decoder(tf.zeros((1, spec.state_dim)))
+
+
+def _own(start: Start) -> tf.Tensor:
+    """(B, N, O + A + 1 + N): each agent's observation, action, life and id."""
+    rows, n = tf.shape(start.state)[0], start.alive.shape[1]
+    ids = tf.broadcast_to(tf.eye(n), (rows, n, n))
+    return tf.concat([start.observations, start.actions, start.alive[..., None], ids], axis=-1)

@@ -116,12 +116,12 @@ def decoded_error(decoded: tf.Tensor, targets: Targets, masks: Masks) -> tf.Tens
 def reconstruction_error(
     reconstruction: tf.Tensor, inputs: tf.Tensor, input_mask: tf.Tensor, masks: Masks
 ) -> tf.Tensor:
-    """Second term of Eq. 2: how far D_p's (B, N, O + A + S) are from what E_p saw.
+    """Second term of Eq. 2: how far D_p's (B, N, O + A) are from what E_p saw.
 
     Args:
       reconstruction: what D_p says.
-      inputs: (B, N, O + A + S) what E_p saw.
-      input_mask: (N, O + A + S) what of it is not padding.
+      inputs: (B, N, O + A) what E_p saw of the agent.
+      input_mask: (N, O + A) what of it is not padding.
       masks: what counts; agents that died saw nothing to reconstruct from.
     """
     lived = tf.reduce_max(masks.observations, axis=-1) * masks.rows[:, None]

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions
+from logo_tf.world_model.base import Start
 from logo_tf.world_model.losses import (
     decoded_error,
     deductive_losses,
@@ -18,7 +19,6 @@ from logo_tf.world_model.losses import (
 from logo_tf.world_model.supervision import Masks, Targets, join_time, masks_of, targets_of
 
 if TYPE_CHECKING:
-    from logo_tf.world_model.base import Start
     from logo_tf.world_model.logo import LogoWorldModel, Paths
 
 
@@ -28,28 +28,28 @@ def losses(
     """All losses of a batch of windows.
 
     Every row is predicted one step ahead. Beyond that, ``unroll`` - 1 further steps are
-    predicted open loop from each window's first row, under the logged actions.
+    predicted open loop from each window's row C, under the logged actions.
 
     Args:
       model: LOGO.
-      batch: (B, T, ...) windows of real transitions.
-      mask: (B, T) float32, 0 for rows past an episode's end.
+      batch: (B, C + T, ...) windows of real transitions, C rows to remember first.
+      mask: (B, C + T) float32, 0 for rows outside the episode.
       unroll: open-loop steps, 1 to T.
 
     Returns:
       Scalars by name; ``loss`` is the weighted sum that training minimises.
     """
-    length = mask.shape[1]
     flat = tf.nest.map_structure(join_time, batch)
     start = model.start(flat.state, flat.observations, flat.actions, flat.agent_mask)
+    start = _remembering(model, start, mask)
     targets, masks = (
         targets_of(model.scaling, flat),
         masks_of(model.scaling, flat, tf.reshape(mask, [-1])),
     )
-    named, paths = _one_step(model, start, targets, masks, length)
+    named, paths = _one_step(model, start, targets, masks, mask.shape[1])
     total = _weigh(model, named)
     if unroll > 1:
-        further = _open_loop(model, batch, mask, paths, unroll)
+        further = _open_loop(model, batch, mask, start, paths, unroll)
         total += model.config.unroll_weight * _weigh(model, further)
         named |= {f"open_loop_{name}": value for name, value in further.items()}
     return {"loss": total, **named}
@@ -74,17 +74,46 @@ def _one_step(
     return named, paths
 
 
+def _remembering(model: LogoWorldModel, start: Start, mask: tf.Tensor) -> Start:
+    """Give every row (B*T,) the memory that the window's rows before it leave."""
+    length = mask.shape[1]
+    if not model.memory_dim or length == 1:
+        return start
+    time_first = tf.nest.map_structure(
+        lambda values: tf.unstack(tf.reshape(values, (-1, length, *values.shape[1:])), axis=1),
+        start,
+    )
+    memory, memories = time_first.memory[0], []
+    for t in range(length):
+        memories.append(memory)
+        now = Start(*(values[t] for values in time_first))
+        memory = tf.where(
+            mask[:, t, None, None] > 0, model.remember(now._replace(memory=memory)), memory
+        )
+    return start._replace(memory=join_time(tf.stack(memories, axis=1)))
+
+
 def _open_loop(
-    model: LogoWorldModel, batch: Transitions, mask: tf.Tensor, paths: Paths, unroll: int
+    model: LogoWorldModel,
+    batch: Transitions,
+    mask: tf.Tensor,
+    first: Start,
+    paths: Paths,
+    unroll: int,
 ) -> dict[str, tf.Tensor]:
     """Mean losses of the steps after the first, fed with the model's own predictions."""
-    config, length = model.config, mask.shape[1]
-    state = tf.reshape(paths.state, (-1, length, paths.state.shape[-1]))[:, 0]
-    observations = tf.reshape(paths.observations, (-1, length, *paths.observations.shape[1:]))[:, 0]
+    config, length, begin = model.config, mask.shape[1], model.context
+
+    def row(values: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(values, (-1, length, *values.shape[1:]))[:, begin]
+
+    start = tf.nest.map_structure(row, first)
+    state, observations = row(paths.state), row(paths.observations)
     steps: list[dict[str, tf.Tensor]] = []
-    for t in range(1, unroll):
+    for t in range(begin + 1, begin + unroll):
         now = tf.nest.map_structure(lambda x, t=t: x[:, t], batch)
-        real = model.start(now.state, now.observations, now.actions, now.agent_mask)
+        memory = model.remember(start)
+        real = model.start(now.state, now.observations, now.actions, now.agent_mask, memory)
         if config.unroll_gradient == "stopped":
             state, observations = tf.stop_gradient(state), tf.stop_gradient(observations)
         start = real._replace(state=state, observations=observations * real.alive[..., None])
@@ -127,18 +156,8 @@ def _reconstructions(
     spec, config = model.spec, model.config
     named = {}
     if config.logo.local_reconstruction:
-        shown = tf.broadcast_to(
-            start.state[:, None], (tf.shape(start.state)[0], spec.num_agents, spec.state_dim)
-        )
-        inputs = tf.concat([start.observations, start.actions, shown], axis=-1)
-        real = np.concatenate(
-            [
-                spec.observation_mask,
-                spec.action_mask,
-                np.ones((spec.num_agents, spec.state_dim), np.float32),
-            ],
-            axis=-1,
-        )
+        inputs = tf.concat([start.observations, start.actions], axis=-1)
+        real = np.concatenate([spec.observation_mask, spec.action_mask], axis=-1)
         decoded = model.local_decoder(paths.observations)
         named["local_reconstruction"] = reconstruction_error(decoded, inputs, real, masks)
     if config.logo.regularisation == "states":
@@ -174,9 +193,9 @@ def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
 
 
 def _taught_rows(model: LogoWorldModel, rows: tf.Tensor, length: int) -> tf.Tensor:
-    """(rows,) bool: where E_d is given real o'; never a window's first row if it is unrolled."""
+    """(rows,) bool: where E_d is given real o'; never the row that is unrolled."""
     index = tf.range(rows)
-    time = index % length
+    time = (index - model.context) % length
     reading = model.config.logo.deductive_training
     if reading == "mixed":
         return (time if length > 1 else index) % 2 == 1

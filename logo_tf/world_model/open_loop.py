@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions
+from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.protocol import Prediction, WorldModel, next_agent_mask, next_legal
 
 
@@ -19,6 +20,9 @@ def open_loop(
     model: WorldModel, batch: Transitions, mask: tf.Tensor | None = None, context: int = 0
 ) -> Prediction:
     """Predict every step of windows from the first row after the context alone.
+
+    Logged actions tell who lives: whoever does more than nothing. So nobody is taken for
+    dead while they act, as nobody was in training.
 
     Args:
       model: the world model.
@@ -34,11 +38,11 @@ def open_loop(
 
     def advance(carry: _Carry, actions: tf.Tensor) -> _Carry:
         before = carry.prediction
-        prediction = model.step(
-            before.state, before.observations, actions, carry.alive, before.memory
-        )
-        alive = carry.alive * next_agent_mask(next_legal(prediction, model.spec), model.spec)
-        return _Carry(prediction, alive)
+        alive = _acting(actions, before.legal_actions, carry.alive, model.spec)
+        observations = before.observations * alive[..., None]
+        prediction = model.step(before.state, observations, actions, alive, before.memory)
+        legal = next_legal(prediction, model.spec)
+        return _Carry(prediction, alive * next_agent_mask(legal, model.spec))
 
     first = tf.nest.map_structure(lambda values: values[:, context], batch)
     scalar = tf.zeros_like(first.rewards)
@@ -75,3 +79,17 @@ def remember(
         after = model.observe(now.state, now.observations, now.actions, now.agent_mask, memory)
         memory = tf.where(mask[:, t, None, None] > 0, after, memory)
     return memory
+
+
+def _acting(
+    actions: tf.Tensor, legal: tf.Tensor, alive: tf.Tensor, spec: ScenarioSpec
+) -> tf.Tensor:
+    """Who lives (B, N), of those that were thought to (B, N), given what they were seen to do.
+
+    Where only the dead may do nothing, who does nothing is dead; where the living may
+    rest too (``legal`` (B, N, L) probabilities), resting tells nothing.
+    """
+    if not spec.discrete or spec.noop_action is None:
+        return alive
+    may_rest = tf.cast(legal[..., spec.noop_action] > 0.5, tf.float32)
+    return tf.where(actions == spec.noop_action, alive * may_rest, 1.0)

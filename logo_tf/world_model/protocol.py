@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,10 @@ from logo_tf.artifacts import Manifest
 from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
+
+if TYPE_CHECKING:
+    from logo_tf.world_model.calibration import Calibration
+    from logo_tf.world_model.temperature import Temperature
 
 
 class Prediction(NamedTuple):
@@ -48,6 +52,12 @@ class WorldModel(Protocol):
 
     manifest: Manifest | None
     """Of the artefact it was loaded from, if it was."""
+
+    calibration: Calibration | None
+    """What its uncertainty says of its error, if that was measured."""
+
+    temperature: Temperature
+    """What its predicted spreads are multiplied with."""
 
     memory_dim: int
     """M, how much each agent remembers; 0 for a model of one step without a past."""

@@ -11,6 +11,7 @@ from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.logo import LogoWorldModel
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.rivals.ensemble import EnsembleWorldModel
+from logo_tf.world_model.rivals.mamba import MambaWorldModel
 from logo_tf.world_model.rivals.monolithic import MonolithicWorldModel
 from logo_tf.world_model.rivals.persistence import PersistenceWorldModel
 
@@ -20,6 +21,7 @@ KINDS: dict[str, Builder] = {
     "logo": LogoWorldModel,
     "monolithic": MonolithicWorldModel,
     "ensemble": EnsembleWorldModel,
+    "mamba": MambaWorldModel,
     "persistence": PersistenceWorldModel,
 }
 

@@ -14,6 +14,7 @@ from logo_tf.config import to_dict
 from logo_tf.data import pipeline
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.store import Dataset, Split
+from logo_tf.errors import LogoError
 from logo_tf.metrics import (
     ConsoleLogger,
     JsonlLogger,
@@ -24,12 +25,14 @@ from logo_tf.metrics import (
 )
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.world_model.artifact import KIND, save_weights, split_of
+from logo_tf.world_model.calibration import calibrate, coverage_of
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.diagnostics import evaluate_model
 from logo_tf.world_model.open_loop import open_loop
 from logo_tf.world_model.optimizer import Adam, learning_rate
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.registry import build
+from logo_tf.world_model.temperature import fit_temperature
 
 METRICS = "metrics.jsonl"
 _CHECKPOINTS = "checkpoints"
@@ -48,6 +51,13 @@ def train_world_model(
     ``validate_every`` steps the held-out open-loop error decides which weights are kept
     and leaves a checkpoint beside ``out``; a call that was killed at any moment and is
     made again ends with the weights, to the bit, of one that was not.
+
+    When training has ended, the validation episodes also set the temperatures of the
+    predicted spreads and the calibration of the uncertainty. They gave no gradients, but
+    they chose the checkpoint, so its errors there are a little too small; the check is
+    the coverage on the test episodes, which nothing else looks at: the figures'
+    ``test_coverage``, or why there is no calibration. The other figures are of the
+    validation episodes.
 
     Args:
       dataset: the data.
@@ -83,11 +93,13 @@ def train_world_model(
         finally:
             everything.close()
         model = training.best()
-        save_weights(model, units, aside)
+        fit_temperature(model, dataset, split.validation, seeds.derive(seed, "temperature"))
         figures = evaluate_model(
             model, dataset, split.validation, seed=seeds.derive(seed, "figures")
         )
         figures["best_step"] = int(training.best_step)
+        figures["test_coverage"] = _calibrate(model, dataset, split, seed)
+        save_weights(model, units, aside)
         artifacts.publish(
             out,
             artifacts.Manifest(
@@ -100,6 +112,20 @@ def train_world_model(
             scratch=(_CHECKPOINTS,),
         )
     return out
+
+
+def _calibrate(
+    model: WorldModel, dataset: Dataset, split: Split, seed: int
+) -> dict[str, Any] | str:
+    """Give the model its calibration; return the coverage it reaches, or why it has none."""
+    try:
+        model.calibration = calibrate(
+            model, dataset, split.validation, seeds.derive(seed, "calibration")
+        )
+    except LogoError as error:
+        return str(error)
+    seed = seeds.derive(seed, "coverage")
+    return coverage_of(model, model.calibration, dataset, split.test, seed)
 
 
 class _Training(tf.Module):

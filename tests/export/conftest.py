@@ -23,6 +23,7 @@ class FakeWorldModel(tf.Module):
         self.spec = spec
         self.config = None
         self.memory_dim = 0
+        self.calibration = None
         n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
         self._sizes = [n * o, n * o, s, s, 1, 1, 1, n * spec.legal_dim, 1]
         self._shapes = [(n, o), (n, o), (s,), (s,), (), (), (), (n, spec.legal_dim), ()]

@@ -13,6 +13,7 @@ from logo_tf.errors import LogoError
 from logo_tf.export import saved_model, signatures
 from logo_tf.export.golden import golden_inputs
 from logo_tf.export.saved_model import write_policy, write_world_model
+from logo_tf.world_model.calibration import Calibration, StepBound
 
 KINDS = ["continuous", "discrete"]
 WORLD_MODEL_OUTPUTS = {
@@ -73,6 +74,47 @@ def test_a_policy_acts_as_the_original(kind: str, policies: dict[str, Any], tmp_
         wanted = policy.act(golden.observations, golden.legal_actions > 0.5, None)
         np.testing.assert_allclose(actions, wanted, atol=1e-6)
         assert actions.dtype == policy.spec.action_dtype
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_calibrated_model_answers_a_bound_of_its_error(
+    kind: str, world_models: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = world_models[kind]
+    line = StepBound((-0.5, 0.0, 0.5), (0.1, 0.2, 0.4), (1.0, 2.0), rows=99)
+    bounds = Calibration(0.9, "step", (0.5, 0.9), (1.0,) * model.spec.state_dim, (line,), 8)
+    monkeypatch.setattr(model, "calibration", bounds)
+    path = write_world_model(model, _parent("world_model", model), "m", tmp_path)
+    golden = golden_inputs(model.spec, 5, seed=9)
+    answer = _serve(
+        path, observations=golden.observations, actions=golden.actions, state=golden.state
+    )
+    bound = answer["state_error_bound"]
+    assert bound.shape == (5,)
+    np.testing.assert_allclose(bound, bounds.bound(answer["uncertainty"]), rtol=1e-5)
+    assert len(set(bound.tolist())) > 1
+    manifest = artifacts.verify(path, "export")
+    assert manifest.config["state_error_coverage"] == 0.9
+    assert manifest.figures["parity"]["state_error_bound"] <= 1e-5
+
+
+def test_a_bound_that_differs_is_refused(
+    world_models: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = world_models["continuous"]
+    traced = signatures.world_model_signature
+
+    def other(model: Any) -> signatures.Traced:
+        line = StepBound((0.0,), (1.0,), (0.5,), rows=99)
+        scale = (1.0,) * model.spec.state_dim
+        found = traced(model)
+        model.calibration = Calibration(0.9, "step", (0.9,), scale, (line,), 8)
+        return found
+
+    monkeypatch.setattr(model, "calibration", None)
+    monkeypatch.setattr(signatures, "world_model_signature", other)
+    with pytest.raises(LogoError, match="answers with .*the original with .*state_error_bound"):
+        write_world_model(model, _parent("world_model", model), "m", tmp_path)
 
 
 def test_the_dead_are_read_from_their_observations(world_models: dict[str, Any]) -> None:

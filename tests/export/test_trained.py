@@ -50,7 +50,7 @@ def runs(
     )
     for spec in (continuous_spec, discrete_spec):
         run = folder / spec.action_kind
-        data = write_dataset(run / "data", spec, make_episodes(spec, 12), config={}, provenance={})
+        data = write_dataset(run / "data", spec, make_episodes(spec, 16), config={}, provenance={})
         train_world_model(data, model, 0, run / "world_model", loggers=[])
         train_policy(data, policy, 0, run / "policy", loggers=[])
     return folder
@@ -75,6 +75,11 @@ def test_a_world_model_is_served_as_it_predicts(kind: str, runs: Path, tmp_path:
     np.testing.assert_allclose(answer["next_state"], wanted.state, atol=1e-5)
     np.testing.assert_allclose(answer["uncertainty"], wanted.uncertainty, rtol=1e-5, atol=1e-5)
     assert ("legal_actions" in answer) == (kind == "discrete")
+    assert model.calibration is not None
+    np.testing.assert_allclose(
+        answer["state_error_bound"], model.calibration.bound(wanted.uncertainty), rtol=1e-4
+    )
+    assert manifest.config["state_error_coverage"] == 0.9
 
 
 def test_a_run_of_another_kind_is_refused(runs: Path, tmp_path: Path) -> None:

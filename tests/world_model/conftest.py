@@ -13,6 +13,8 @@ from logo_tf.data.store import Dataset, write_dataset
 from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.logo import LogoWorldModel
+from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.registry import build
 
 TINY = {
     "width": 8,
@@ -53,6 +55,18 @@ def tiny_model(datasets) -> Callable[..., LogoWorldModel]:
         dataset = datasets[kind]
         config = WorldModelConfig(**(TINY | settings))
         return LogoWorldModel(config, dataset.spec, standardisation(dataset), seed)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def any_model(datasets) -> Callable[..., WorldModel]:
+    """``any_model("discrete", kind="ensemble", **settings)``: likewise, of any kind."""
+
+    def make(action_kind: str, seed: int = 0, **settings: object) -> WorldModel:
+        dataset = datasets[action_kind]
+        config = WorldModelConfig(**(TINY | settings))
+        return build(config, dataset.spec, standardisation(dataset), seed)
 
     return make
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from logo_tf.data import pipeline
 from logo_tf.world_model.config import LogoConfig
-from logo_tf.world_model.open_loop import open_loop
+from logo_tf.world_model.objective import _remembering
+from logo_tf.world_model.open_loop import open_loop, remember
 from logo_tf.world_model.protocol import next_agent_mask, next_legal
 
 
@@ -188,9 +190,60 @@ def test_open_loop_equals_a_loop_in_python(model, kind, window):
     batch, _ = window(kind, length=3)
     together = open_loop(model, batch)
     state, observations = batch.state[:, 0], batch.observations[:, 0]
-    alive = batch.agent_mask[:, 0]
+    alive, legal = batch.agent_mask[:, 0], tf.cast(batch.legal_actions[:, 0], tf.float32)
     for t in range(3):
-        one = model.step(state, observations, batch.actions[:, t], alive)
+        actions = batch.actions[:, t]
+        if model.spec.discrete:  # action 0 is the no-op: whoever does more lives
+            rests = alive * tf.cast(legal[..., 0] > 0.5, tf.float32)
+            alive = tf.where(actions == 0, rests, 1.0)
+        one = model.step(state, observations * alive[..., None], actions, alive)
         _assert_same(tf.nest.map_structure(lambda x, t=t: x[t], together), one)
-        state, observations = one.state, one.observations
+        state, observations, legal = one.state, one.observations, one.legal_actions
         alive = alive * next_agent_mask(next_legal(one, model.spec), model.spec)
+
+
+@pytest.fixture(scope="module")
+def remembering(kind, tiny_model):
+    return tiny_model(kind, logo=LogoConfig(memory=5, burn_in=3), batch_size=12)
+
+
+@pytest.fixture(scope="module")
+def long_window(datasets):
+    def make(kind):
+        stream = pipeline.windows(datasets[kind], None, 2, 6, seed=3, context=3)
+        return next(iter(stream))
+
+    return make
+
+
+def test_memory_is_what_was_seen_before(remembering, kind, long_window):
+    batch, mask = long_window(kind)
+    memory = remember(remembering, batch, mask, 3)
+    assert memory.shape == (6, remembering.spec.num_agents, 5)
+    unseen = np.asarray(mask)[:, :3].sum(axis=1) == 0  # began at its episode's first row
+    assert (memory.numpy()[unseen] == 0).all()
+    assert (np.abs(memory.numpy()[~unseen]).sum(axis=(1, 2)) > 0).all()
+    predicted = open_loop(remembering, batch, mask, 3)
+    forgetful = open_loop(remembering, batch, tf.zeros_like(mask), 3)
+    assert not np.allclose(predicted.observations[0][~unseen], forgetful.observations[0][~unseen])
+
+
+def test_training_remembers_as_prediction_does(remembering, kind, long_window):
+    """The loss of the row after the burn-in is that of a step with the memory of the burn-in."""
+    batch, mask = long_window(kind)
+    flat = tf.nest.map_structure(lambda x: tf.reshape(x, (-1, *x.shape[2:])), batch)
+    start = remembering.start(flat.state, flat.observations, flat.actions, flat.agent_mask)
+    shown = _remembering(remembering, start, mask).memory
+    memory = tf.reshape(shown, (6, 5, *shown.shape[1:]))[:, 3]
+    np.testing.assert_allclose(memory, remember(remembering, batch, mask, 3), atol=1e-6)
+    losses, gradients = _losses_and_gradients(remembering, batch, mask, 2)
+    assert np.isfinite(losses["loss"].numpy())
+    assert all(gradient is not None for gradient in gradients[-3:])  # the GRU's
+
+
+def test_rows_before_the_episode_leave_no_memory(remembering, kind, long_window):
+    batch, mask = long_window(kind)
+    plain = _losses_and_gradients(remembering, batch, mask, 2)
+    outside = tf.cast(mask == 0, tf.float32)[..., None]
+    spoiled = batch._replace(state=batch.state + 3.0 * outside)
+    _assert_same(_losses_and_gradients(remembering, spoiled, mask, 2), plain)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from logo_tf import artifacts
 from logo_tf.config import to_dict
 from logo_tf.data.standardisation import standardisation
+from logo_tf.data.store import write_dataset
 from logo_tf.errors import LogoError
 from logo_tf.metrics import ConsoleLogger, Loggers
 from logo_tf.reproducible import reproducible_graphs
@@ -53,8 +54,10 @@ def test_artefact_says_where_it_comes_from(trained, datasets, config):
     assert manifest.parents == {"dataset": dataset.manifest.hash}
     assert manifest.scenario == dataset.spec
     assert manifest.config["seed"] == 5
-    assert {"metrics.jsonl", "weights.npz", "standardisation.json"} == set(manifest.files)
+    files = {"metrics.jsonl", "weights.npz", "standardisation.json", "calibration.json"}
+    assert files == set(manifest.files)
     assert manifest.figures["state_nrmse"]["1"] > 0
+    assert manifest.figures["test_coverage"]["episodes"] == 2
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 4, 6, 7, 8, 10, 12]
     assert "validation_state_rmse" in lines[1]
@@ -116,9 +119,25 @@ def test_loaded_model_is_exact(trained, window):
     for a, b in zip(model.step(*start), again.step(*start), strict=True):
         np.testing.assert_array_equal(a, b)
     assert model.manifest.kind == "world_model"
+    assert model.calibration == again.calibration
+    assert model.calibration.episodes == 2
+    assert (model.temperature.state.numpy() != 1).any()
     with np.load(trained / "weights.npz") as arrays:
         for i, weight in enumerate(model.trainable_variables):
             np.testing.assert_array_equal(weight, arrays[f"{i:03d}"])
+
+
+def test_too_few_held_out_rows_leave_it_uncalibrated(
+    make_episodes, continuous_spec, tiny_settings, tmp_path
+):
+    made = make_episodes(continuous_spec, 3)
+    data = write_dataset(tmp_path / "data", continuous_spec, made, config={}, provenance={})
+    config = WorldModelConfig(**(tiny_settings | {"steps": 4}))
+    out = train_world_model(data, config, 0, tmp_path / "model", [])
+    manifest = artifacts.load_manifest(out)
+    assert "too few held-out rows" in manifest.figures["test_coverage"]
+    assert "calibration.json" not in manifest.files
+    assert load_world_model(out).calibration is None
 
 
 def test_changed_weights_are_refused(trained, tmp_path):

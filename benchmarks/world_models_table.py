@@ -1,0 +1,131 @@
+"""Tables of ``world_models.py``'s results: means over seeds, intervals, who wins.
+
+    python benchmarks/world_models_table.py            # Markdown on standard output
+
+For every dataset and share of the episodes: the mean over seeds of each arm's error with a
+95 % bootstrap interval (percentile), and, against
+the reference arm, the paired difference over seeds: a win or a loss where the interval of
+the difference leaves 0 out, else a tie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from recording import RESULTS
+from scipy.stats import bootstrap
+
+COLUMNS = {
+    "s' 1": ("state_nrmse", "1"),
+    "s' 15": ("state_nrmse", "15"),
+    "o' 1": ("obs_nrmse", "1"),
+    "o' 15": ("obs_nrmse", "15"),
+    "reward": ("reward_rmse_std",),
+    "NLL s'": ("state_nll",),
+    "NLL o'": ("observation_nll",),
+    "Spearman": ("uncertainty_spearman",),
+}
+JUDGED = ("s' 1", "s' 15", "o' 1", "o' 15", "NLL s'", "NLL o'")
+_RESAMPLES = 9999
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--results", type=Path, default=RESULTS / "world_models.jsonl")
+    parser.add_argument("--reference", default="logo")
+    arguments = parser.parse_args()
+    lines = [json.loads(line) for line in arguments.results.read_text().splitlines()]
+    groups: dict[tuple[str, float], dict[str, dict[int, Any]]] = defaultdict(
+        lambda: defaultdict(dict)
+    )
+    for line in lines:
+        dataset, arm, share, seed = line["cell"]
+        groups[dataset, share][arm][seed] = line
+    for (dataset, share), arms in sorted(groups.items()):
+        print(f"\n**{dataset}, {share:.0%} of the episodes**\n")
+        print(table(arms, arguments.reference))
+    print("\n" + verdicts(groups, arguments.reference))
+
+
+def table(arms: dict[str, dict[int, Any]], reference: str) -> str:
+    """One Markdown table: a row an arm."""
+    rows = ["| arm | seeds | parameters | CPU s | " + " | ".join(COLUMNS) + " |"]
+    rows.append("|" + "---|" * (4 + len(COLUMNS)))
+    for arm in sorted(arms, key=lambda name: (name != reference, name)):
+        runs = arms[arm]
+        cells = [_interval([_value(run, COLUMNS[c]) for run in runs.values()]) for c in COLUMNS]
+        parameters = np.mean([run["parameters"] for run in runs.values()])
+        seconds = np.mean([run["cpu_seconds"] for run in runs.values()])
+        name = f"**{arm}**" if arm == reference else arm
+        rows.append(
+            f"| {name} | {len(runs)} | {parameters:,.0f} | {seconds:.0f} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join(rows)
+
+
+def verdicts(groups: dict, reference: str) -> str:
+    """How often the reference wins, ties and loses against each rival, error by error."""
+    rows = ["| rival | " + " | ".join(JUDGED) + " |", "|" + "---|" * (1 + len(JUDGED))]
+    rivals = sorted({arm for arms in groups.values() for arm in arms} - {reference})
+    for rival in rivals:
+        cells = []
+        for column in JUDGED:
+            found = [
+                verdict(arms[reference], arms[rival], COLUMNS[column])
+                for arms in groups.values()
+                if rival in arms and reference in arms
+            ]
+            cells.append(" / ".join(str(found.count(one)) for one in ("win", "tie", "loss")))
+        rows.append(f"| {rival} | " + " | ".join(cells) + " |")
+    return "wins / ties / losses of " + reference + "\n\n" + "\n".join(rows)
+
+
+def verdict(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -> str | None:
+    """``win``, ``tie`` or ``loss`` of ours, paired by seed; None below 3 pairs."""
+    pairs = [
+        (_value(ours[seed], key), _value(theirs[seed], key))
+        for seed in sorted(ours.keys() & theirs)
+    ]
+    differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
+    if len(differences) < 3:
+        return None
+    low, high = _bounds(differences)
+    return "win" if high < 0 else "loss" if low > 0 else "tie"
+
+
+def _value(run: dict[str, Any], key: tuple[str, ...]) -> float | None:
+    value: Any = run["figures"]
+    for name in key:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _interval(values: list[float | None]) -> str:
+    known = np.array([value for value in values if value is not None])
+    if not len(known):
+        return "–"
+    if len(known) < 3:
+        return f"{known.mean():.3f}"
+    low, high = _bounds(known)
+    return f"{known.mean():.3f} ({low:.3f}–{high:.3f})"
+
+
+def _bounds(values: np.ndarray) -> tuple[float, float]:
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
+    found = bootstrap(
+        (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=0
+    ).confidence_interval
+    return float(found.low), float(found.high)
+
+
+if __name__ == "__main__":
+    main()
