@@ -27,6 +27,10 @@ class LogoConfig:
 
     Attributes:
       decoder_share: width of the decoders D_p and D_d, as a share of ``width``.
+      local_share: width of what E_p does for each agent, as a share of ``width``: with
+        many agents it is what a step costs.
+      local_heads: whether agents have E_p's output layer in common (``shared``) or one
+        each (``own``), for agents that see different things, such as the joints of a body.
       memory: units of a GRU that remembers what each agent saw and did, for scenarios
         whose state does not tell; 0 is no memory.
       burn_in: rows before a window's first one that fill the memory in training and
@@ -47,6 +51,8 @@ class LogoConfig:
     """
 
     decoder_share: float = 0.2
+    local_share: float = 0.5
+    local_heads: Literal["shared", "own"] = "own"
     memory: int = 0
     burn_in: int = 8
     local_action: Literal["own", "joint"] = "joint"
@@ -60,7 +66,7 @@ class LogoConfig:
     regularisation_weight: float = 0.1
 
     def __post_init__(self) -> None:
-        _require_shares(self, "decoder_share")
+        _require_shares(self, "decoder_share", "local_share")
         _require_weights(self)
         for name in ("memory", "burn_in"):
             value = getattr(self, name)
@@ -120,7 +126,8 @@ class MambaConfig:
       heads: of the attention between agents.
       layer_share: width of all other layers, as a share of ``width``.
       latents: in training on real rows: the ``soft`` probabilities, or one-hot draws
-        (``sampled``, straight through) as MAMBA's; a step always takes probabilities.
+        (``sampled``, straight through) as MAMBA's, which is no better; a step always
+        takes probabilities.
       burn_in: rows before a window's first one that fill the memory in training and
         evaluation.
       reconstruction_weight: weight of what is decoded from the posterior.
@@ -129,14 +136,14 @@ class MambaConfig:
     """
 
     memory: int = 64
-    groups: int = 8
+    groups: int = 16
     classes: int = 8
     heads: int = 2
     layer_share: float = 0.42
     latents: Literal["soft", "sampled"] = "soft"
     burn_in: int = 8
     reconstruction_weight: float = 1.0
-    kl_weight: float = 0.1
+    kl_weight: float = 0.03
     free_nats: float = 0.1
 
     def __post_init__(self) -> None:
@@ -203,7 +210,7 @@ class WorldModelConfig:
     legal_weight: float = 1.0
     spread_weight: float = 1.0
     unroll: int = 4
-    unroll_share: float = 0.4
+    unroll_share: float = 0.25
     unroll_weight: float = 1.0
     unroll_gradient: Literal["through", "stopped"] = "through"
     steps: int = 6000

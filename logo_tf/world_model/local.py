@@ -10,7 +10,7 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.networks import Trunk, dense
+from logo_tf.world_model.networks import AgentDense, Trunk, dense
 
 
 class LocalOutput(NamedTuple):
@@ -28,24 +28,33 @@ class LocalOutput(NamedTuple):
 class LocalEncoder(keras.Model):
     """E_p: one network for all agents, told apart by a one-hot id; no loop over agents.
 
-    The first layer is split: what all agents share (s, and a in the ``joint``
-    reading) is multiplied once per row instead of once per agent.
+    What all agents are given (s, and a in the ``joint`` reading) goes through a trunk
+    once per row; what an agent itself sees and does is added to its outcome, and a
+    narrower network goes on from there for each agent.
     """
 
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
         super().__init__(name="local_encoder")
-        self._sizes = (spec.num_agents, spec.observation_dim, spec.legal_dim)
-        derive = seeds.derive
-        self.own = dense(config.width, None, derive(seed, "own"), "own")
-        self.shared = dense(config.width, None, derive(seed, "shared"), "shared")
-        self.activation = keras.activations.get(config.activation)
-        self.trunk = Trunk(
-            config.width, config.depth - 1, config.activation, derive(seed, "trunk"), "trunk"
+        n, o, legal = spec.num_agents, spec.observation_dim, spec.legal_dim
+        self._sizes = (n, o, legal)
+        derive, activation = seeds.derive, config.activation
+        width = max(8, round(config.width * config.logo.local_share))
+        self.shared_trunk = Trunk(
+            config.width, config.depth, activation, derive(seed, "shared_trunk"), "shared_trunk"
         )
-        outputs = spec.observation_dim + spec.legal_dim
-        self.mean = dense(outputs, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = dense(spec.observation_dim, None, derive(seed, "spread"), "spread", scale=0.1)
+        self.shared = dense(width, None, derive(seed, "shared"), "shared")
+        self.own = dense(width, None, derive(seed, "own"), "own")
+        self.activation = keras.activations.get(activation)
+        self.trunk = Trunk(width, config.depth - 1, activation, derive(seed, "trunk"), "trunk")
+
+        def head(units: int, name: str) -> keras.layers.Layer:
+            if config.logo.local_heads == "own":
+                return AgentDense(n, units, derive(seed, name), name, scale=0.1)
+            return dense(units, None, derive(seed, name), name, scale=0.1)
+
+        self.mean = head(o + legal, "mean")
+        self.spread = head(o, "spread")
 
     def call(self, own: tf.Tensor, shared: tf.Tensor) -> LocalOutput:
         """Predict.
@@ -56,7 +65,7 @@ class LocalEncoder(keras.Model):
         """
         n, o, legal = self._sizes
         mine = self.own(tf.reshape(own, (-1, own.shape[-1])))
-        ours = self.shared(shared)
+        ours = self.shared(self.shared_trunk(shared))
         width = ours.shape[-1]
         hidden = tf.reshape(mine, (-1, n, width)) + ours[:, None]
         hidden = self.trunk(self.activation(tf.reshape(hidden, (-1, width))))

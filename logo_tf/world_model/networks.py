@@ -1,8 +1,9 @@
-"""The multilayer perceptron that every part of a world model is made of."""
+"""The layers that every part of a world model is made of."""
 
 from __future__ import annotations
 
 import keras
+import tensorflow as tf
 
 from logo_tf import seeds
 
@@ -37,3 +38,30 @@ def dense(
         ),
         name=name,
     )
+
+
+class AgentDense(keras.layers.Layer):
+    """A linear layer of its own for each agent, in one matrix product: (B*N, F) -> (B*N, units)."""
+
+    def __init__(self, agents: int, units: int, seed: int, name: str, scale: float = 1.0) -> None:
+        """Args: agents: N; rows are N by N; seed: fixes the weights; scale: as ``dense``'s."""
+        super().__init__(name=name)
+        self._agents, self._units = agents, units
+        # Glorot takes the agents' axis for a part of the fans; the factor N undoes it.
+        self._initializer = keras.initializers.VarianceScaling(
+            scale * agents, mode="fan_avg", distribution="uniform", seed=seed
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the weights: a kernel (N, F, units) and a bias (N, 1, units)."""
+        shape = (self._agents, input_shape[-1], self._units)
+        self.kernel = self.add_weight(shape=shape, initializer=self._initializer, name="kernel")
+        self.bias = self.add_weight(
+            shape=(self._agents, 1, self._units), initializer="zeros", name="bias"
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Apply agent i's layer to rows i, N + i, 2 N + i, ..."""
+        by_agent = tf.reshape(inputs, (-1, self._agents, inputs.shape[-1]))
+        outputs = tf.matmul(tf.transpose(by_agent, (1, 0, 2)), self.kernel) + self.bias
+        return tf.reshape(tf.transpose(outputs, (1, 0, 2)), (-1, self._units))

@@ -112,7 +112,7 @@ def test_padding_and_dead_agents_change_nothing(model, kind, window):
 
 def test_agents_can_change_places(tiny_model, window):
     """With its own action alone, an agent's ô' depends on its id and sight, not on its place."""
-    model = tiny_model("discrete", logo=LogoConfig(local_action="own"))
+    model = tiny_model("discrete", logo=LogoConfig(local_action="own", local_heads="shared"))
     batch, _ = window("discrete", length=1)
     first = tf.nest.map_structure(lambda x: x[:, 0], batch)
     start = model.start(first.state, first.observations, first.actions, first.agent_mask)

@@ -19,7 +19,7 @@ from logo_tf.errors import LogoError
 from logo_tf.metrics import ConsoleLogger, Loggers
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.world_model.artifact import load_world_model, split_of, trained_split
-from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.config import EnsembleConfig, LogoConfig, WorldModelConfig
 from logo_tf.world_model.trainer import _Training, train_world_model
 
 
@@ -79,6 +79,27 @@ def test_resumed_training_is_the_same_to_the_bit(trained, datasets, config, tmp_
         train_world_model(datasets["discrete"], config, 6, out, [])
     train_world_model(datasets["discrete"], config, 5, out, [])
     assert artifacts.load_manifest(out).hash == artifacts.load_manifest(trained).hash
+
+
+KINDS = {
+    "monolithic": {"kind": "monolithic"},
+    "ensemble": {"kind": "ensemble", "ensemble": EnsembleConfig(members=2, elites=1)},
+    "mamba": {"kind": "mamba", "batch_size": 24},
+    "memory": {"logo": LogoConfig(memory=4, burn_in=2)},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_resumes_to_the_bit(datasets, tiny_settings, tmp_path, name):
+    config = WorldModelConfig(**(tiny_settings | KINDS[name]))
+    dataset = datasets["discrete"]
+    whole = train_world_model(dataset, config, 5, tmp_path / "whole", [])
+    with pytest.raises(KeyboardInterrupt):
+        train_world_model(dataset, config, 5, tmp_path / "resumed", [Dies(10)])
+    resumed = train_world_model(dataset, config, 5, tmp_path / "resumed", [])
+    assert artifacts.load_manifest(resumed).hash == artifacts.load_manifest(whole).hash
+    assert load_world_model(resumed).config == config
 
 
 @pytest.mark.slow

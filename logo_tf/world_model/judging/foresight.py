@@ -13,9 +13,8 @@ from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.open_loop import open_loop
 from logo_tf.world_model.protocol import Prediction, WorldModel
 
-
 # Numbers of one field of all windows together: figures hold some ten such fields at once.
-_MOST_NUMBERS = 2**26
+_MOST_NUMBERS = 2**25
 
 
 class Windows(NamedTuple):

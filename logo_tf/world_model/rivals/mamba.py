@@ -41,9 +41,12 @@ class MambaWorldModel(BaseWorldModel):
     Departures from MAMBA, all in the rival's favour: there is a global state, predicted
     from the (h', z') of all living agents; o and s reach the heads, which predict changes;
     prior latents are trained on the predictions, not by the divergence alone, and also
-    open loop; in imagination latents are their probabilities instead of draws, since a
-    step is deterministic, and with ``latents="soft"`` in training too. The
-    uncertainty is the root mean predicted variance of s'.
+    open loop; latents are probabilities in a step, which may draw nothing, and with
+    ``latents="soft"`` in training too. Their mode instead predicts far worse where
+    training was soft (state NRMSE of HalfCheetah .69 for .14) and no better where it drew.
+
+    Its uncertainty is the root mean predicted variance of s'. The entropy of the prior was
+    tried: it ranks the true error wrongly (Spearman -.6 to .1, where this has .35 to .78).
     """
 
     def __init__(
