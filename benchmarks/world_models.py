@@ -97,12 +97,17 @@ def main() -> None:
     parser.add_argument("--plan", type=Path, default=PLAN)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--dataset", action="append", help="only this one (repeatable)")
+    parser.add_argument(
+        "--ablations", action="store_true", help="LOGO's ablations, of equal steps, not its rivals"
+    )
     parser.add_argument("--arm", action="append", help="only this one (repeatable)")
     parser.add_argument("--share", type=float, action="append", help="only this one (repeatable)")
     parser.add_argument("--seed", type=int, action="append", help="only this one (repeatable)")
     arguments = parser.parse_args()
     plan = json.loads(arguments.plan.read_text(encoding="utf-8"))
-    file = arguments.results / "world_models.jsonl"
+    if arguments.ablations:
+        plan["arms"] = {plan["reference"]: plan["arms"][plan["reference"]]} | plan["ablations"]
+    file = arguments.results / ("ablations.jsonl" if arguments.ablations else "world_models.jsonl")
     done = {Cell(*json.loads(line)["cell"]) for line in _lines(file)}
     for share in arguments.share or plan["shares"]:
         for seed in arguments.seed or plan["seeds"]:
@@ -113,9 +118,10 @@ def main() -> None:
                     print(f"{error}; made by: {plan['datasets'][name]}")
                     continue
                 configs = sized(dataset, plan)
-                costs = costs_of(
-                    arguments.results / "world_model_costs" / f"{name}.json", dataset, configs
-                )
+                costs = {}
+                if not arguments.ablations:
+                    kept = arguments.results / "world_model_costs" / f"{name}.json"
+                    costs = costs_of(kept, dataset, configs)
                 for arm in arguments.arm or plan["arms"]:
                     cell = Cell(name, arm, share, seed)
                     if cell not in done:
@@ -179,14 +185,18 @@ def sized(dataset: Dataset, plan: Mapping[str, Any]) -> dict[str, WorldModelConf
 def timed(
     cell: Cell, config: WorldModelConfig, plan: Mapping[str, Any], costs: Mapping[str, Any]
 ) -> WorldModelConfig:
-    """The config with the number of steps that takes as long as the reference's."""
+    """The config with the number of steps that takes as long as the reference's.
+
+    Where costs are unknown, as for ablations, the steps are the reference's.
+    """
     late = config.unroll_share
 
     def mean(arm: str) -> float:
         return (1 - late) * costs[arm]["one_step"] + late * costs[arm]["unrolled"]
 
     steps = plan["reference_steps"][cell.dataset] * plan["steps_by_share"][str(cell.share)]
-    steps *= mean(plan["reference"]) / mean(cell.arm)
+    if costs:
+        steps *= mean(plan["reference"]) / mean(cell.arm)
     every = max(1, round(steps / _VALIDATIONS / _LINES)) * _LINES
     steps = max(1, round(steps / every)) * every
     settings = [

@@ -137,7 +137,7 @@ def test_agents_can_change_places(tiny_model, window):
     "settings",
     [
         {"local_action": "own", "deductive_input": "observations", "deductive_training": "real"},
-        {"regularisation": "observations", "feedback": "deduced"},
+        {"regularisation": "observations", "feedback": "deduced", "local_heads": "shared"},
         {"feedback": "auxiliary", "deductive_training": "predicted", "local_reconstruction": 0.0},
     ],
 )

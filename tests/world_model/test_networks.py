@@ -1,0 +1,32 @@
+"""Layers against their sums, done by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from logo_tf.world_model.networks import AgentDense, dense
+
+
+def test_each_agent_has_a_layer_of_its_own():
+    layer = AgentDense(3, 2, seed=1, name="heads")
+    inputs = tf.random.stateless_normal((4, 3, 5), (1, 2))
+    outputs = tf.reshape(layer(tf.reshape(inputs, (12, 5))), (4, 3, 2))
+    layer.bias.assign(tf.reshape(tf.range(6.0), (3, 1, 2)))
+    shifted = tf.reshape(layer(tf.reshape(inputs, (12, 5))), (4, 3, 2))
+    for agent in range(3):
+        by_hand = inputs[:, agent].numpy() @ layer.kernel.numpy()[agent]
+        np.testing.assert_allclose(outputs[:, agent], by_hand, rtol=1e-5, atol=1e-6)
+        bias = np.array([2 * agent, 2 * agent + 1])
+        np.testing.assert_allclose(shifted[:, agent], by_hand + bias, rtol=1e-5, atol=1e-6)
+
+
+def test_agents_layers_begin_as_wide_as_one_layer_would():
+    """Glorot's range depends on the layer's sizes, not on how many agents there are."""
+    many = AgentDense(27, 60, seed=1, name="heads", scale=0.1)
+    many.build((None, 40))
+    one = dense(60, None, 1, "head", scale=0.1)
+    one.build((None, 40))
+    limit = np.sqrt(3 * 0.1 / 50)
+    for layer in (many, one):
+        assert 0.95 * limit < np.abs(layer.kernel.numpy()).max() <= limit
