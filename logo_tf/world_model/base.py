@@ -193,6 +193,12 @@ class BaseWorldModel(tf.Module, abc.ABC):
         probabilities = tf.where(alive[..., None] > 0, probabilities, noop)
         return probabilities, next_agent_mask(next_legal(probabilities, spec), spec)
 
+    def state_spread(self, log_variance: tf.Tensor) -> tf.Tensor:
+        """Root mean predicted variance of s' (B,): what a model without a better word says of u."""
+        variance = tf.square(standard_deviation(log_variance))
+        total = tf.reduce_sum(variance * self.scaling.state_mask, axis=-1)
+        return tf.sqrt(total / self.scaling.state_count)
+
     def create_weights(self) -> None:
         """Run the model once on zeros, so that all variables exist."""
         spec = self._spec

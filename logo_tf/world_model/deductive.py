@@ -10,7 +10,7 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.networks import Trunk, dense
+from logo_tf.world_model.networks import Heads, Trunk, dense
 
 
 class DeductiveOutput(NamedTuple):
@@ -33,21 +33,15 @@ class DeductiveEncoder(keras.Model):
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
         super().__init__(name="deductive_encoder")
-        derive = seeds.derive
-        self._state_dim = spec.state_dim
-        self.trunk = Trunk(
-            config.width, config.depth, config.activation, derive(seed, "trunk"), "trunk"
+        self._state_dim = s = spec.state_dim
+        self.heads = Heads(
+            config.width, config.depth, config.activation, s + 2, s + 1, seed, "heads"
         )
-        self.mean = dense(spec.state_dim + 2, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = dense(spec.state_dim + 1, None, derive(seed, "spread"), "spread", scale=0.1)
 
     def call(self, inputs: tf.Tensor) -> DeductiveOutput:
         """Deduce from (B, N*O) or (B, N*O + S + N*A)."""
         s = self._state_dim
-        hidden = self.trunk(inputs)
-        mean = self.mean(hidden)
-        # The variance must not cost the mean any accuracy: it trains no features.
-        spread = self.spread(tf.stop_gradient(hidden))
+        mean, spread = self.heads(inputs)
         return DeductiveOutput(mean[:, :s], mean[:, s], mean[:, s + 1], spread[:, :s], spread[:, s])
 
 

@@ -26,6 +26,32 @@ class Trunk(keras.layers.Layer):
         return inputs
 
 
+class Heads(keras.Model):
+    """A trunk with a head of means, and a head of variances that costs the means nothing."""
+
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        activation: str,
+        means: int,
+        spreads: int,
+        seed: int,
+        name: str,
+    ) -> None:
+        """Args: means, spreads: units of each head; seed: fixes the initial weights."""
+        super().__init__(name=name)
+        derive = seeds.derive
+        self.trunk = Trunk(width, depth, activation, derive(seed, "trunk"), "trunk")
+        self.mean = dense(means, None, derive(seed, "mean"), "mean", scale=0.1)
+        self.spread = dense(spreads, None, derive(seed, "spread"), "spread", scale=0.1)
+
+    def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Predict (B, F) -> means and log-variances; the latter train no features."""
+        hidden = self.trunk(inputs)
+        return self.mean(hidden), self.spread(tf.stop_gradient(hidden))
+
+
 def dense(
     units: int, activation: str | None, seed: int, name: str, scale: float = 1.0
 ) -> keras.layers.Dense:

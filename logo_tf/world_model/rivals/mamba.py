@@ -11,12 +11,10 @@ from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.base import BaseWorldModel, Forecast, Start
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.losses import LOG_VARIANCE_RANGE
-from logo_tf.world_model.networks import Trunk
+from logo_tf.world_model.networks import Heads, Trunk
 from logo_tf.world_model.rivals import mamba_objective
 from logo_tf.world_model.rivals.mamba_networks import (
     Core,
-    Head,
     flat,
     layer_width,
     probabilities,
@@ -65,9 +63,22 @@ class MambaWorldModel(BaseWorldModel):
         self._gather = Trunk(
             layer_width(config), 1, config.activation, derive(seed, "gather"), "gather"
         )
-        self._local = Head(config, o + legal, o, derive(seed, "local"), "local")
-        self._state = Head(config, s, s, derive(seed, "state"), "state")
-        self._reward = Head(config, 2, 1, derive(seed, "reward"), "reward")
+        self._local, self._state, self._reward = (
+            Heads(
+                layer_width(config),
+                config.depth,
+                config.activation,
+                means,
+                spreads,
+                derive(seed, name),
+                name,
+            )
+            for name, means, spreads in (
+                ("local", o + legal, o),
+                ("state", s, s),
+                ("reward", 2, 1),
+            )
+        )
         self.create_weights()
 
     @property
@@ -139,7 +150,7 @@ class MambaWorldModel(BaseWorldModel):
             reward_log_variance=of_reward[:, 0],
             termination_logit=reward[:, 1],
             legal_logits=mean[..., o:],
-            uncertainty=self._uncertainty(of_state),
+            uncertainty=self.state_spread(of_state),
             memory=_remembered(h, z, imagined=True),
         )
 
@@ -156,11 +167,6 @@ class MambaWorldModel(BaseWorldModel):
     def _predict(self, start: Start, h: tf.Tensor, z: tf.Tensor) -> Forecast:
         after = self.core.advance(h, z, start.actions, start.alive)
         return self.decode(start, after, probabilities(self.core.prior(after)))
-
-    def _uncertainty(self, log_variance: tf.Tensor) -> tf.Tensor:
-        variance = tf.exp(tf.clip_by_value(log_variance, *LOG_VARIANCE_RANGE))
-        total = tf.reduce_sum(variance * self.scaling.state_mask, axis=-1)
-        return tf.sqrt(total / self.scaling.state_count)
 
 
 def _remembered(h: tf.Tensor, z: tf.Tensor, imagined: bool) -> tf.Tensor:

@@ -106,26 +106,6 @@ class Core(keras.Model):
         return tf.reshape(logits, (-1, self._ids.shape[0], *self._latents))
 
 
-class Head(keras.Model):
-    """A trunk with a mean head, and a variance head that trains no features."""
-
-    def __init__(
-        self, config: WorldModelConfig, mean: int, spread: int, seed: int, name: str
-    ) -> None:
-        """Args: mean, spread: how many means and variances; seed: of the initial weights."""
-        super().__init__(name=name)
-        derive = seeds.derive
-        width, depth = layer_width(config), config.depth
-        self.trunk = Trunk(width, depth, config.activation, derive(seed, "trunk"), "trunk")
-        self.mean = dense(mean, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = dense(spread, None, derive(seed, "spread"), "spread", scale=0.1)
-
-    def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict (B, F) -> means and log-variances."""
-        hidden = self.trunk(inputs)
-        return self.mean(hidden), self.spread(tf.stop_gradient(hidden))
-
-
 def layer_width(config: WorldModelConfig) -> int:
     """Units of every layer but the GRU."""
     return max(8, round(config.width * config.mamba.layer_share))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import keras
 import tensorflow as tf
 
 from logo_tf import seeds
@@ -11,8 +10,7 @@ from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.base import BaseWorldModel, Forecast, Start, state_action
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.losses import LOG_VARIANCE_RANGE
-from logo_tf.world_model.networks import Trunk, dense
+from logo_tf.world_model.networks import Heads
 from logo_tf.world_model.rivals import objective
 
 
@@ -37,14 +35,20 @@ class MonolithicWorldModel(BaseWorldModel):
         n, o, s, legal = spec.num_agents, spec.observation_dim, spec.state_dim, spec.legal_dim
         self._sizes = (n * o, 1, 1, n * legal)
         rest = sum(self._sizes)
-        split = config.monolithic.trunks == "split"
+        parts: tuple[tuple[str, int, int], ...] = (("all", s + rest, s + n * o + 1),)
+        if config.monolithic.trunks == "split":
+            parts = (("state", s, s), ("rest", rest, n * o + 1))
         self._heads = [
-            _Heads(config, size, spread, seeds.derive(seed, name), name)
-            for name, size, spread in (
-                (("state", s, s), ("rest", rest, n * o + 1))
-                if split
-                else (("all", s + rest, s + n * o + 1),)
+            Heads(
+                config.width,
+                config.depth,
+                config.activation,
+                means,
+                spreads,
+                seeds.derive(seed, name),
+                name,
             )
+            for name, means, spreads in parts
         ]
         self.create_weights()
 
@@ -77,35 +81,10 @@ class MonolithicWorldModel(BaseWorldModel):
             reward_log_variance=of_reward[:, 0],
             termination_logit=ending[:, 0],
             legal_logits=tf.reshape(legal, (tf.shape(legal)[0], n, spec.legal_dim)),
-            uncertainty=self._uncertainty(of_state),
+            uncertainty=self.state_spread(of_state),
             memory=start.memory,
         )
 
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
         """Return the losses of a batch of windows; see ``WorldModel.losses``."""
         return objective.losses(self, batch, mask, unroll)
-
-    def _uncertainty(self, log_variance: tf.Tensor) -> tf.Tensor:
-        variance = tf.exp(tf.clip_by_value(log_variance, *LOG_VARIANCE_RANGE))
-        total = tf.reduce_sum(variance * self.scaling.state_mask, axis=-1)
-        return tf.sqrt(total / self.scaling.state_count)
-
-
-class _Heads(keras.Model):
-    """A trunk with a mean head, and a variance head that trains no features."""
-
-    def __init__(
-        self, config: WorldModelConfig, mean: int, spread: int, seed: int, name: str
-    ) -> None:
-        super().__init__(name=name)
-        derive = seeds.derive
-        self.trunk = Trunk(
-            config.width, config.depth, config.activation, derive(seed, "trunk"), "trunk"
-        )
-        self.mean = dense(mean, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = dense(spread, None, derive(seed, "spread"), "spread", scale=0.1)
-
-    def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict (B, F) -> means and log-variances."""
-        hidden = self.trunk(inputs)
-        return self.mean(hidden), self.spread(tf.stop_gradient(hidden))
