@@ -271,6 +271,16 @@ class WorldModelConfig:
         )
 
     @property
+    def loss_weights(self) -> dict[str, float]:
+        """Weights of the losses that all kinds have, by name; what is not here weighs 1."""
+        return {
+            "legal_actions": self.legal_weight,
+            "reward": self.reward_weight,
+            "termination": self.termination_weight,
+            "spread": self.spread_weight,
+        }
+
+    @property
     def unroll_start(self) -> int:
         """The first step that trains open loop; ``steps`` where none does."""
         if self.unroll == 1:

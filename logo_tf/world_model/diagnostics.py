@@ -29,6 +29,7 @@ from logo_tf.world_model.judging.uncertainty import (
     uncertainty_figures,
 )
 from logo_tf.world_model.protocol import Prediction, WorldModel
+from logo_tf.world_model.sizing import parameter_count
 
 __all__ = ["auc_held_out_behaviour", "auc_shifted_actions", "evaluate_model", "spearman"]
 
@@ -91,7 +92,7 @@ def evaluate_model(
     windows = draw_windows(dataset, episodes, max(horizons), starts, seed, model.context)
     seen = foresee(model, windows)
     return {
-        "parameters": sum(int(np.prod(v.shape)) for v in model.trainable_variables),
+        "parameters": parameter_count(model),
         "starts": len(windows.mask),
         "horizons": list(horizons),
         **error_figures(errors_of(seen, units, spec), horizons),

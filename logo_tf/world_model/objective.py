@@ -180,11 +180,7 @@ def _reconstructions(
 
 def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
     config = model.config
-    weights = {
-        "legal_actions": config.legal_weight,
-        "reward": config.reward_weight,
-        "termination": config.termination_weight,
-        "spread": config.spread_weight,
+    weights = config.loss_weights | {
         "local_reconstruction": config.logo.local_reconstruction,
         "deductive_reconstruction": config.logo.deductive_reconstruction,
         "regularisation": config.logo.regularisation_weight,

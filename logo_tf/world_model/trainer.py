@@ -28,6 +28,7 @@ from logo_tf.world_model.artifact import KIND, save_weights, split_of
 from logo_tf.world_model.calibration import calibrate, coverage_of
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.diagnostics import evaluate_model
+from logo_tf.world_model.judging.dimensions import varying
 from logo_tf.world_model.open_loop import open_loop
 from logo_tf.world_model.optimizer import Adam, learning_rate
 from logo_tf.world_model.protocol import WorldModel
@@ -242,9 +243,7 @@ class _Training(tf.Module):
         )
         shown, shown_mask = next(iter(stream))
         batch, mask = tf.nest.map_structure(lambda values: values[:, context:], (shown, shown_mask))
-        spec = self._dataset.spec
-        dims = spec.predicted_state_mask * ~units.state_constant
-        seen = spec.observation_mask * ~units.observation_constant
+        dims, seen = (counts.astype(np.float32) for counts in varying(units, self._dataset.spec))
 
         def member_errors(member: WorldModel) -> dict[str, tf.Tensor]:
             predicted = open_loop(member, shown, shown_mask, context)

@@ -84,10 +84,5 @@ def forecast_losses(forecast: Forecast, targets: Targets, masks: Masks) -> dict[
 
 def weigh(config: WorldModelConfig, named: dict[str, tf.Tensor]) -> tf.Tensor:
     """Weighted sum of the named losses, a scalar; what has no weight in the config weighs 1."""
-    weights = {
-        "legal_actions": config.legal_weight,
-        "reward": config.reward_weight,
-        "termination": config.termination_weight,
-        "spread": config.spread_weight,
-    }
+    weights = config.loss_weights
     return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
