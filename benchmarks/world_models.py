@@ -33,7 +33,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 from costs import StepCost, step_cost
 from recording import RESULTS, machine, versions
 
-from logo_tf.config import override, to_dict
+from logo_tf.config import override
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, load_dataset
 from logo_tf.errors import LogoError
@@ -60,6 +60,14 @@ class Cell(NamedTuple):
     arm: str
     share: float
     seed: int
+
+
+class Prepared(NamedTuple):
+    """A dataset, its arms of equal size, and the CPU seconds of their steps ({}: unknown)."""
+
+    dataset: Dataset
+    configs: dict[str, WorldModelConfig]
+    costs: dict[str, Any]
 
 
 def costs_of(file: Path, dataset: Dataset, arms: Mapping[str, WorldModelConfig]) -> dict:
@@ -109,49 +117,63 @@ def main() -> None:
         plan["arms"] = {plan["reference"]: plan["arms"][plan["reference"]]} | plan["ablations"]
     file = arguments.results / ("ablations.jsonl" if arguments.ablations else "world_models.jsonl")
     done = {Cell(*json.loads(line)["cell"]) for line in _lines(file)}
+    ready: dict[str, Prepared] = {}
     for share in arguments.share or plan["shares"]:
         for seed in arguments.seed or plan["seeds"]:
             for name in arguments.dataset or plan["datasets"]:
-                try:
-                    dataset = load_dataset(arguments.data / name, check="manifest")
-                except LogoError as error:
-                    print(f"{error}; made by: {plan['datasets'][name]}")
+                cells = [Cell(name, arm, share, seed) for arm in arguments.arm or plan["arms"]]
+                missing = [cell for cell in cells if cell not in done]
+                if not missing:
                     continue
-                configs = sized(dataset, plan)
-                costs = {}
-                if not arguments.ablations:
-                    kept = arguments.results / "world_model_costs" / f"{name}.json"
-                    costs = costs_of(kept, dataset, configs)
-                for arm in arguments.arm or plan["arms"]:
-                    cell = Cell(name, arm, share, seed)
-                    if cell not in done:
-                        config = timed(cell, configs[arm], plan, costs)
-                        for line in run(cell, dataset, config, plan):
-                            file.parent.mkdir(parents=True, exist_ok=True)
-                            with file.open("a", encoding="utf-8") as results:
-                                results.write(json.dumps(line) + "\n")
-                            print(_brief(line), flush=True)
+                if name not in ready:
+                    costs = arguments.results / "world_model_costs" / f"{name}.json"
+                    try:
+                        ready[name] = prepared(
+                            arguments.data / name, plan, None if arguments.ablations else costs
+                        )
+                    except LogoError as error:
+                        print(f"{error}; made by: {plan['datasets'][name]}")
+                        continue
+                for cell in missing:
+                    for line in run(cell, ready[name], plan):
+                        file.parent.mkdir(parents=True, exist_ok=True)
+                        with file.open("a", encoding="utf-8") as results:
+                            results.write(json.dumps(line) + "\n")
+                        print(_brief(line), flush=True)
 
 
-def run(
-    cell: Cell, dataset: Dataset, config: WorldModelConfig, plan: Mapping[str, Any]
-) -> list[dict]:
+def prepared(folder: Path, plan: Mapping[str, Any], costs: Path | None) -> Prepared:
+    """Load a dataset; size its arms; measure what their steps cost, or read it in ``costs``.
+
+    Raises:
+      LogoError: no dataset there.
+    """
+    dataset = load_dataset(folder, check="manifest")
+    configs = sized(dataset, folder.name, plan)
+    return Prepared(dataset, configs, costs_of(costs, dataset, configs) if costs else {})
+
+
+def run(cell: Cell, ready: Prepared, plan: Mapping[str, Any]) -> list[dict]:
     """Train and judge one cell.
 
     Returns:
       One result of the arm, and one of each way of predicting that it is also judged by.
     """
+    dataset = ready.dataset
+    config = timed(cell, ready.configs[cell.arm], plan, ready.costs)
     started = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         path = train_world_model(dataset, config, cell.seed, Path(folder) / "model", [])
         model = load_world_model(path)
         assert model.manifest is not None
+        figures = model.manifest.figures
         about = {
             "steps": config.steps,
-            "best_step": model.manifest.figures["best_step"],
+            "best_step": figures["best_step"],
+            "validation": {name: figures[name] for name in ("state_nrmse", "obs_nrmse")},
             "cpu_seconds": round(time.process_time() - started, 2),
             "parameters": parameter_count(model),
-            "config": to_dict(config),
+            "settings": [f"width={config.width}", f"learning_rate={config.learning_rate}"],
         }
     judged = {cell.arm: model}
     for name, settings in plan["arms"][cell.arm].get("also", {}).items():
@@ -161,17 +183,22 @@ def run(
         {
             "cell": list(cell._replace(arm=name)),
             **about,
-            "figures": evaluate_model(one, dataset, test, HORIZONS, seed=1, starts=_STARTS),
+            "figures": _kept(evaluate_model(one, dataset, test, HORIZONS, 1, _STARTS)),
         }
         for name, one in judged.items()
     ]
 
 
-def sized(dataset: Dataset, plan: Mapping[str, Any]) -> dict[str, WorldModelConfig]:
+def sized(dataset: Dataset, name: str, plan: Mapping[str, Any]) -> dict[str, WorldModelConfig]:
     """The arms' configs, each as wide as the reference's number of parameters allows."""
     units = standardisation(dataset)
+    rates = plan["learning_rates"][name]
     configs = {
-        arm: override(WorldModelConfig(), about["settings"]) for arm, about in plan["arms"].items()
+        arm: override(
+            WorldModelConfig(),
+            [f"learning_rate={rates.get(arm, rates[plan['reference']])}", *about["settings"]],
+        )
+        for arm, about in plan["arms"].items()
     }
     reference = plan["reference"]
     budget = parameter_count(build(configs[reference], dataset.spec, units, seed=0))
@@ -214,6 +241,12 @@ def _like(model: WorldModel, dataset: Dataset, config: WorldModelConfig) -> Worl
     for variable, weight in zip(other.trainable_variables, model.trainable_variables, strict=True):
         variable.assign(weight)
     return other
+
+
+def _kept(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """What tables are made of, without what only pictures are."""
+    pictures = ("by_dimension", "uncertainty_curve", "reliability", "curve", "by_agent")
+    return {name: value for name, value in figures.items() if not name.endswith(pictures)}
 
 
 def _lines(file: Path) -> list[str]:

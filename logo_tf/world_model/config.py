@@ -35,7 +35,10 @@ class LogoConfig:
         whose state does not tell; 0 is no memory.
       burn_in: rows before a window's first one that fill the memory in training and
         evaluation; unused without a memory.
-      local_action: what E_p sees, its ``own`` action or the ``joint`` one.
+      auxiliary: whether E_s has layers of its ``own`` or goes on from E_p's trunk over
+        (s, a), ``shared``: as accurate, as sure of itself, and nearly free.
+      local_action: what E_p sees, its ``own`` action or the ``joint`` one, without which
+        E_s cannot share.
       deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
         paper) or ``all`` (o', s and a: some rewards are differences of states).
       deductive_training: which o' train E_d: ``real`` (as written), ``predicted``
@@ -55,6 +58,7 @@ class LogoConfig:
     local_heads: Literal["shared", "own"] = "own"
     memory: int = 0
     burn_in: int = 8
+    auxiliary: Literal["own", "shared"] = "shared"
     local_action: Literal["own", "joint"] = "joint"
     deductive_input: Literal["observations", "all"] = "all"
     deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
@@ -68,6 +72,11 @@ class LogoConfig:
     def __post_init__(self) -> None:
         _require_shares(self, "decoder_share", "local_share")
         _require_weights(self)
+        require(
+            self.auxiliary == "own" or self.local_action == "joint",
+            "world model config: logo.auxiliary must be own where logo.local_action is own, "
+            "which leaves the trunk that E_s would share without the actions",
+        )
         for name in ("memory", "burn_in"):
             value = getattr(self, name)
             require(value >= 0, f"world model config: {name} must not be negative, got {value}")
@@ -215,7 +224,7 @@ class WorldModelConfig:
     unroll_gradient: Literal["through", "stopped"] = "through"
     steps: int = 6000
     batch_size: int = 256
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3
     warmup_steps: int = 100
     final_learning_rate: float = 0.01
     clip_norm: float = 10.0

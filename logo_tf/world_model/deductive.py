@@ -10,7 +10,10 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.networks import Heads, Trunk, dense
+from logo_tf.world_model.networks import Spread, Trunk, dense
+
+# A squared distance, in standardised units, below which two predictions say the same.
+_EXACT = 1e-5
 
 
 class DeductiveOutput(NamedTuple):
@@ -34,14 +37,25 @@ class DeductiveEncoder(keras.Model):
         """Args: seed: fixes the initial weights."""
         super().__init__(name="deductive_encoder")
         self._state_dim = s = spec.state_dim
-        self.heads = Heads(
-            config.width, config.depth, config.activation, s + 2, s + 1, seed, "heads"
-        )
+        width, activation, derive = config.width, config.activation, seeds.derive
+        self.trunk = Trunk(width, config.depth, activation, derive(seed, "trunk"), "trunk")
+        self.mean = dense(s + 2, None, derive(seed, "mean"), "mean", scale=0.1)
+        self.spread = Spread(width, s + 1, activation, derive(seed, "spread"), "spread")
 
-    def call(self, inputs: tf.Tensor) -> DeductiveOutput:
-        """Deduce from (B, N*O) or (B, N*O + S + N*A)."""
+    def call(self, inputs: tf.Tensor, auxiliary: tf.Tensor) -> DeductiveOutput:
+        """Deduce.
+
+        Args:
+          inputs: (B, N*O), or (B, N*O + S + N*A).
+          auxiliary: (B, S) what E_s predicts of the state, in the same terms as what E_d
+            does. Where the two differ one of them errs, which tells the variance, and
+            nothing else, what to expect.
+        """
         s = self._state_dim
-        mean, spread = self.heads(inputs)
+        hidden = self.trunk(inputs)
+        mean = self.mean(hidden)
+        gap = tf.math.squared_difference(auxiliary, mean[:, :s])
+        spread = self.spread(tf.concat([hidden, 0.5 * tf.math.log(gap + _EXACT)], axis=-1))
         return DeductiveOutput(mean[:, :s], mean[:, s], mean[:, s + 1], spread[:, :s], spread[:, s])
 
 

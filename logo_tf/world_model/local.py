@@ -17,12 +17,14 @@ class LocalOutput(NamedTuple):
     """What E_p says of each agent, in standardised units.
 
     change: (B, N, O) ô' - o; log_variance: (B, N, O) of o';
-    legal_logits: (B, N, L) which actions will be legal.
+    legal_logits: (B, N, L) which actions will be legal;
+    features: (B, W) what it makes of what all agents are given.
     """
 
     change: tf.Tensor
     log_variance: tf.Tensor
     legal_logits: tf.Tensor
+    features: tf.Tensor
 
 
 class LocalEncoder(keras.Model):
@@ -54,6 +56,8 @@ class LocalEncoder(keras.Model):
             return dense(units, None, derive(seed, name), name, scale=0.1)
 
         self.mean = head(o + legal, "mean")
+        self.shared_doubt = dense(width, None, derive(seed, "shared_doubt"), "shared_doubt")
+        self.own_doubt = dense(width, None, derive(seed, "own_doubt"), "own_doubt")
         self.spread = head(o, "spread")
 
     def call(self, own: tf.Tensor, shared: tf.Tensor) -> LocalOutput:
@@ -64,15 +68,21 @@ class LocalEncoder(keras.Model):
           shared: (B, G) what all agents are given: s, and a in the joint reading.
         """
         n, o, legal = self._sizes
-        mine = self.own(tf.reshape(own, (-1, own.shape[-1])))
-        ours = self.shared(self.shared_trunk(shared))
-        width = ours.shape[-1]
-        hidden = tf.reshape(mine, (-1, n, width)) + ours[:, None]
-        hidden = self.trunk(self.activation(tf.reshape(hidden, (-1, width))))
+        features = self.shared_trunk(shared)
+        own = tf.reshape(own, (-1, own.shape[-1]))
+        hidden = self.trunk(self._join(self.own(own), self.shared(features)))
         mean = tf.reshape(self.mean(hidden), (-1, n, o + legal))
         # The variance must not cost the mean any accuracy: it trains no features.
-        spread = tf.reshape(self.spread(tf.stop_gradient(hidden)), (-1, n, o))
-        return LocalOutput(mean[..., :o], spread, mean[..., o:])
+        mine, ours = tf.stop_gradient(hidden), tf.stop_gradient(features)
+        doubt = self._join(self.own_doubt(mine), self.shared_doubt(ours))
+        spread = tf.reshape(self.spread(doubt), (-1, n, o))
+        return LocalOutput(mean[..., :o], spread, mean[..., o:], features)
+
+    def _join(self, own: tf.Tensor, shared: tf.Tensor) -> tf.Tensor:
+        """(B*N, W) of each agent and (B, W) of all of them -> (B*N, W), a hidden layer."""
+        width = shared.shape[-1]
+        both = tf.reshape(own, (-1, self._sizes[0], width)) + shared[:, None]
+        return self.activation(tf.reshape(both, (-1, width)))
 
 
 class LocalMemory(keras.Model):

@@ -156,14 +156,14 @@ class LogoWorldModel(BaseWorldModel):
           seen: (B, N, O) the o' that E_d is given.
         """
         known = state_action(start)
-        auxiliary = start.state + self.auxiliary_encoder(known)
+        of_both = self._config.logo.auxiliary == "shared"
+        auxiliary = start.state + self.auxiliary_encoder(local.features if of_both else known)
         flat = tf.reshape(seen, (-1, self._spec.num_agents * self._spec.observation_dim))
+        origin = tf.zeros_like(start.state)
         if self._config.logo.deductive_input == "all":
-            deductive = self.deductive_encoder(tf.concat([flat, known], axis=-1))
-            deduced = start.state + deductive.state
-        else:
-            deductive = self.deductive_encoder(flat)
-            deduced = deductive.state
+            flat, origin = tf.concat([flat, known], axis=-1), start.state
+        deductive = self.deductive_encoder(flat, auxiliary - origin)
+        deduced = origin + deductive.state
         state = {
             "fused": 0.5 * (auxiliary + deduced),
             "deduced": deduced,

@@ -26,8 +26,26 @@ class Trunk(keras.layers.Layer):
         return inputs
 
 
+class Spread(keras.layers.Layer):
+    """Log-variances (B, units) from features that a mean was made of, and any further clue.
+
+    It must not cost the mean any accuracy, so it trains none of its inputs; and as those
+    were made for the mean alone, it has a hidden layer of its own.
+    """
+
+    def __init__(self, width: int, units: int, activation: str, seed: int, name: str) -> None:
+        """Args: width: of the layers before, of which it takes half; seed: fixes the weights."""
+        super().__init__(name=name)
+        self.hidden = dense(max(1, width // 2), activation, seeds.derive(seed, "hidden"), "hidden")
+        self.outputs = dense(units, None, seeds.derive(seed, "outputs"), "outputs", scale=0.1)
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Predict from (B, F)."""
+        return self.outputs(self.hidden(tf.stop_gradient(features)))
+
+
 class Heads(keras.Model):
-    """A trunk with a head of means, and a head of variances that costs the means nothing."""
+    """A trunk with a head of means and one of variances: (B, F) -> means and log-variances."""
 
     def __init__(
         self,
@@ -44,12 +62,12 @@ class Heads(keras.Model):
         derive = seeds.derive
         self.trunk = Trunk(width, depth, activation, derive(seed, "trunk"), "trunk")
         self.mean = dense(means, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = dense(spreads, None, derive(seed, "spread"), "spread", scale=0.1)
+        self.spread = Spread(width, spreads, activation, derive(seed, "spread"), "spread")
 
     def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Predict (B, F) -> means and log-variances; the latter train no features."""
+        """Predict."""
         hidden = self.trunk(inputs)
-        return self.mean(hidden), self.spread(tf.stop_gradient(hidden))
+        return self.mean(hidden), self.spread(hidden)
 
 
 def dense(

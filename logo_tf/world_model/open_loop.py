@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from logo_tf.data.transitions import Transitions
+from logo_tf.data.transitions import Transitions, transitions_spec
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.protocol import Prediction, WorldModel, next_agent_mask, next_legal
+
+Graph = Callable[[Transitions, tf.Tensor], Prediction]
+_graphs: weakref.WeakKeyDictionary[WorldModel, Graph] = weakref.WeakKeyDictionary()
 
 
 class _Carry(NamedTuple):
@@ -61,6 +66,27 @@ def open_loop(
     rank = len(batch.actions.shape)
     actions = tf.transpose(batch.actions[:, context:], (1, 0, *range(2, rank)))
     return tf.scan(advance, actions, _Carry(start, first.agent_mask)).prediction
+
+
+def open_loop_graph(model: WorldModel) -> Graph:
+    """``open_loop`` after the model's own context: traced once, for any B and T, while it lives.
+
+    Returns:
+      A function of windows (B, C + T, ...) and their mask (B, C + T).
+    """
+    if model not in _graphs:
+        itself = weakref.proxy(model)  # or the graph would keep its model, and so itself, alive
+
+        def predict(batch: Transitions, mask: tf.Tensor) -> Prediction:
+            return open_loop(itself, batch, mask, itself.context)
+
+        windows = tf.nest.map_structure(
+            lambda one: tf.TensorSpec((None, None, *one.shape), one.dtype),
+            transitions_spec(model.spec),
+        )
+        signature = [windows, tf.TensorSpec((None, None))]
+        _graphs[model] = tf.function(predict, signature, autograph=False)
+    return _graphs[model]
 
 
 def remember(

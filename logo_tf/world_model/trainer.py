@@ -28,8 +28,8 @@ from logo_tf.world_model.artifact import KIND, save_weights, split_of
 from logo_tf.world_model.calibration import calibrate, coverage_of
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.diagnostics import evaluate_model
-from logo_tf.world_model.judging.dimensions import varying
-from logo_tf.world_model.open_loop import open_loop
+from logo_tf.world_model.judging.errors import errors_of, rmse
+from logo_tf.world_model.judging.foresight import draw_windows, foresee
 from logo_tf.world_model.optimizer import Adam, learning_rate
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.registry import build
@@ -229,50 +229,37 @@ class _Training(tf.Module):
     def _steps(self, unroll: int) -> _Steps:
         return _Steps(self.model, self.optimizer, self.step, self._config, unroll)
 
-    def _validator(self) -> Callable[[], dict[str, tf.Tensor]]:
+    def _validator(self) -> Callable[[], dict[str, np.ndarray]]:
         """A function that measures each member's (K,) open-loop error on fixed held-out windows."""
-        config, units, context = self._config, self._units, self.model.context
-        horizon = config.validation_horizon
-        stream = pipeline.windows(
+        config, units, spec = self._config, self._units, self._dataset.spec
+        windows = draw_windows(
             self._dataset,
             self._split.validation,
-            horizon,
+            config.validation_horizon,
             config.validation_windows,
             seeds.derive(self._seed, "validation"),
-            context=context,
+            self.model.context,
         )
-        shown, shown_mask = next(iter(stream))
-        batch, mask = tf.nest.map_structure(lambda values: values[:, context:], (shown, shown_mask))
-        dims, seen = (counts.astype(np.float32) for counts in varying(units, self._dataset.spec))
 
-        def member_errors(member: WorldModel) -> dict[str, tf.Tensor]:
-            predicted = open_loop(member, shown, shown_mask, context)
-            rows = tf.transpose(mask)
-            lived = tf.transpose(batch.agent_mask * batch.next_agent_mask, (1, 0, 2))
-            state = predicted.state - tf.transpose(batch.next_state, (1, 0, 2))
-            observations = predicted.observations - tf.transpose(
-                batch.next_observations, (1, 0, 2, 3)
-            )
-            reward = predicted.reward - tf.transpose(batch.rewards)
+        def member_errors(member: WorldModel) -> dict[str, float]:
+            seen = foresee(member, windows)
+            errors = errors_of(seen, units, spec)
+            reward = np.square((seen.predicted.reward - seen.true.rewards) / units.reward_std)
             return {
-                "validation_state_rmse": _rmse(state / units.state_std, rows[..., None] * dims),
-                "validation_observations_rmse": _rmse(
-                    observations / units.observation_std,
-                    (rows[..., None] * lived)[..., None] * seen,
-                ),
-                "validation_reward_rmse": _rmse(reward / units.reward_std, rows),
+                "validation_state_rmse": _rmse(errors.state, errors.rows),
+                "validation_observations_rmse": _rmse(errors.observations, errors.seen),
+                "validation_reward_rmse": _rmse(reward, seen.mask),
             }
 
-        @tf.function(autograph=False)
-        def measure() -> dict[str, tf.Tensor]:
+        def measure() -> dict[str, np.ndarray]:
             each = [member_errors(member) for member in self.model.members()]
-            return {name: tf.stack([errors[name] for errors in each]) for name in each[0]}
+            return {name: np.array([errors[name] for errors in each]) for name in each[0]}
 
         return measure
 
-    def _validate(self, measure: Callable[[], dict[str, tf.Tensor]]) -> dict[str, float]:
+    def _validate(self, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, float]:
         """Measure, and keep the weights of each member that is the best it has been."""
-        errors = {name: value.numpy() for name, value in measure().items()}
+        errors = measure()
         found = {name: float(np.mean(value)) for name, value in errors.items()}
         step = int(self.step)
         require_finite(step, found, "world model")
@@ -356,11 +343,7 @@ class _Steps:
         return tf.stack(list(losses.values()))
 
 
-def _rmse(error: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Root of the mean over the steps (T, ...) of the mean squared error of each."""
-    axes = list(range(1, len(error.shape)))
-    weights = tf.broadcast_to(weights, tf.shape(error))
-    per_step = tf.math.divide_no_nan(
-        tf.reduce_sum(tf.square(error) * weights, axes), tf.reduce_sum(weights, axes)
-    )
-    return tf.sqrt(tf.reduce_mean(per_step))
+def _rmse(squares: np.ndarray, weights: np.ndarray) -> float:
+    """Root of the mean over the steps (T, ...) of each step's mean squared error."""
+    steps = [rmse(*step) or 0.0 for step in zip(squares, weights, strict=True)]
+    return float(np.sqrt(np.mean(np.square(steps))))

@@ -10,7 +10,7 @@ from logo_tf.world_model.config import EnsembleConfig, LogoConfig, WorldModelCon
 
 
 def test_round_trip():
-    config = WorldModelConfig(width=7, logo=LogoConfig(local_action="own"))
+    config = WorldModelConfig(width=7, logo=LogoConfig(auxiliary="own", local_action="own"))
     assert configs.from_dict(WorldModelConfig, configs.to_dict(config)) == config
 
 
@@ -33,6 +33,8 @@ def test_refusals(settings, message):
 def test_refusals_of_a_kinds_own_settings():
     with pytest.raises(LogoError, match="decoder_share must be in 0..1"):
         LogoConfig(decoder_share=2.0)
+    with pytest.raises(LogoError, match=r"logo\.auxiliary must be own"):
+        LogoConfig(local_action="own")
     with pytest.raises(LogoError, match=r"elites must be in 1\.\.2, got 3"):
         EnsembleConfig(members=2)
 

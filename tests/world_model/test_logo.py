@@ -112,7 +112,9 @@ def test_padding_and_dead_agents_change_nothing(model, kind, window):
 
 def test_agents_can_change_places(tiny_model, window):
     """With its own action alone, an agent's ô' depends on its id and sight, not on its place."""
-    model = tiny_model("discrete", logo=LogoConfig(local_action="own", local_heads="shared"))
+    model = tiny_model(
+        "discrete", logo=LogoConfig(auxiliary="own", local_action="own", local_heads="shared")
+    )
     batch, _ = window("discrete", length=1)
     first = tf.nest.map_structure(lambda x: x[:, 0], batch)
     start = model.start(first.state, first.observations, first.actions, first.agent_mask)
@@ -130,13 +132,22 @@ def test_agents_can_change_places(tiny_model, window):
             alive=tf.gather(start.alive, order, axis=1),
         )
     )
-    _assert_same(moved, tf.nest.map_structure(lambda x: tf.gather(x, order, axis=1), plain))
+    local, seen = tf.nest.map_structure(
+        lambda x: tf.gather(x, order, axis=1) if len(x.shape) == 3 else x, plain
+    )
+    assert local.features.shape.rank == 2  # of what all are given, the same for all
+    _assert_same(moved, (local, seen))
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"local_action": "own", "deductive_input": "observations", "deductive_training": "real"},
+        {
+            "auxiliary": "own",
+            "local_action": "own",
+            "deductive_input": "observations",
+            "deductive_training": "real",
+        },
         {"regularisation": "observations", "feedback": "deduced", "local_heads": "shared"},
         {"feedback": "auxiliary", "deductive_training": "predicted", "local_reconstruction": 0.0},
     ],

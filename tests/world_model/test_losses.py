@@ -74,7 +74,7 @@ def test_local_losses_count_the_living_the_real_and_the_rows():
         legal_actions=tf.constant([[1.0, 0.0], [1.0, 1.0]]),  # agent 1 has one action
     )
     logits = tf.constant([[[0.0, 50.0], [math.log(3.0), 0.0]], [[9.0, 9.0], [9.0, 9.0]]])
-    output = LocalOutput(observations, tf.zeros((2, 2, 1)), logits)
+    output = LocalOutput(observations, tf.zeros((2, 2, 1)), logits, tf.zeros((2, 4)))
     losses = local_losses(output, observations, targets, masks)
     assert losses.observations.numpy() == 1
     assert losses.spread.numpy() == pytest.approx(HALF_LOG_TAU + 0.5)

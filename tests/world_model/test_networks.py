@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from logo_tf.world_model.networks import AgentDense, dense
+from logo_tf.world_model.networks import AgentDense, Heads, dense
 
 
 def test_each_agent_has_a_layer_of_its_own():
@@ -30,3 +30,17 @@ def test_agents_layers_begin_as_wide_as_one_layer_would():
     limit = np.sqrt(3 * 0.1 / 50)
     for layer in (many, one):
         assert 0.95 * limit < np.abs(layer.kernel.numpy()).max() <= limit
+
+
+def test_variances_train_no_features():
+    heads = Heads(8, 1, "silu", means=2, spreads=3, seed=1, name="heads")
+    inputs = tf.random.stateless_normal((4, 5), (1, 2))
+    with tf.GradientTape() as tape:
+        mean, spread = heads(inputs)
+        loss = tf.reduce_sum(spread)
+    assert mean.shape == (4, 2)
+    assert spread.shape == (4, 3)
+    moved = tape.gradient(loss, heads.trainable_variables)
+    of_spread = {id(weight) for weight in heads.spread.trainable_variables}
+    for weight, gradient in zip(heads.trainable_variables, moved, strict=True):
+        assert (gradient is not None) == (id(weight) in of_spread), weight.path

@@ -183,8 +183,8 @@ def test_the_best_weights_are_kept_and_patience_ends(training, config):
         training.step.assign(step)
         first.assign(start + step)
         measured = {
-            "validation_state_rmse": tf.constant([score]),
-            "validation_observations_rmse": tf.constant([0.0]),
+            "validation_state_rmse": np.array([score]),
+            "validation_observations_rmse": np.array([0.0]),
         }
         training._validate(lambda measured=measured: measured)
     assert training._finished()
@@ -207,7 +207,7 @@ def test_broken_numbers_name_the_loss_and_the_step(training):
 def test_a_run_that_breaks_keeps_its_checkpoint(datasets, config, tmp_path, monkeypatch):
     monkeypatch.setattr(_Training, "_steps", lambda self, unroll: _Broken(self.step))
     monkeypatch.setattr(_Training, "_validator", lambda self: lambda: {
-        "validation_state_rmse": tf.ones(1), "validation_observations_rmse": tf.ones(1)
+        "validation_state_rmse": np.ones(1), "validation_observations_rmse": np.ones(1)
     })  # fmt: skip
     out = tmp_path / "model"
     with pytest.raises(LogoError, match="loss became inf at step 5"):
@@ -244,8 +244,8 @@ def test_loggers_see_every_line(training):
     training._steps = lambda unroll: _Broken(training.step)
     training._validator = lambda: (
         lambda: {
-            "validation_state_rmse": tf.ones(1),
-            "validation_observations_rmse": tf.ones(1),
+            "validation_state_rmse": np.ones(1),
+            "validation_observations_rmse": np.ones(1),
         }
     )
     with pytest.raises(LogoError):

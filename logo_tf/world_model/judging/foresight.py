@@ -10,7 +10,7 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.data.store import Dataset
 from logo_tf.data.transitions import Transitions
-from logo_tf.world_model.open_loop import open_loop
+from logo_tf.world_model.open_loop import open_loop_graph
 from logo_tf.world_model.protocol import Prediction, WorldModel
 
 # Numbers of one field of all windows together: figures hold some ten such fields at once.
@@ -113,18 +113,15 @@ def foresee(model: WorldModel, windows: Windows) -> Foresight:
       windows: drawn with the model's ``context``.
     """
     context = model.context
-    batch, mask = tf.nest.map_structure(tf.constant, (windows.batch, windows.mask))
-
-    # Traced once and dropped, which is meant; a concrete function is not warned about.
-    predict = tf.function(
-        lambda: open_loop(model, batch, mask, context), autograph=False
-    ).get_concrete_function()
+    predicted = open_loop_graph(model)(
+        *tf.nest.map_structure(tf.constant, (windows.batch, windows.mask))
+    )
 
     def time_first(values: np.ndarray) -> Any:
         return np.moveaxis(values[:, context:], 0, 1)
 
     return Foresight(
-        predicted=tf.nest.map_structure(np.asarray, predict()),
+        predicted=tf.nest.map_structure(np.asarray, predicted),
         true=tf.nest.map_structure(time_first, windows.batch),
         mask=time_first(windows.mask),
         episodes=windows.episodes,
