@@ -25,13 +25,20 @@ from logo_tf.world_model.judging.likelihood import (
 from logo_tf.world_model.judging.ranks import spearman
 from logo_tf.world_model.judging.uncertainty import (
     auc_held_out_behaviour,
+    auc_other_actions,
     auc_shifted_actions,
     uncertainty_figures,
 )
 from logo_tf.world_model.protocol import Prediction, WorldModel
 from logo_tf.world_model.sizing import parameter_count
 
-__all__ = ["auc_held_out_behaviour", "auc_shifted_actions", "evaluate_model", "spearman"]
+__all__ = [
+    "auc_held_out_behaviour",
+    "auc_other_actions",
+    "auc_shifted_actions",
+    "evaluate_model",
+    "spearman",
+]
 
 
 def evaluate_model(
@@ -74,7 +81,8 @@ def evaluate_model(
         ``termination_f1``; ``legal_actions_accuracy``: share of living agents whose whole
         mask is right.
       - ``uncertainty_spearman``; ``uncertainty_curve``: binned u and error;
-        ``auc_shifted_actions``: how well u tells logged joint actions from others.
+        ``auc_other_actions``: how well u tells logged joint actions from others, and
+        ``auc_shifted_actions`` from those moved by 1, 2 and 3 standard deviations.
       - ``state_nll``, ``observation_nll``, ``reward_nll``: Gaussian, nats per dimension in
         standardised units, and ``state_inside``: share of errors inside 1 and 2 predicted
         sigmas (.68 and .95 where calibrated); without ``exact_dimensions``, which count
@@ -98,6 +106,7 @@ def evaluate_model(
         **error_figures(errors_of(seen, units, spec), horizons),
         **_reward_errors(seen.predicted, seen.true, units, spec),
         **uncertainty_figures(seen, state_scale(units, spec), horizons),
+        "auc_other_actions": auc_other_actions(model, windows, seed),
         "auc_shifted_actions": auc_shifted_actions(model, windows, seed),
         **_calibration_figures(model, seen, dataset, units, tuple(horizons), seed),
         "termination_f1": _f1(seen.predicted.termination[0] > 0.5, seen.true.terminals[0] > 0.5),

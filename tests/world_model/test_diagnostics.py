@@ -54,7 +54,8 @@ def test_persistence_is_as_good_as_persistence(datasets):
     assert report["coverage"] is None
     assert report["reliability"]["conformal"] is None
     assert report["reliability"]["state"] == [1.0] * 10
-    assert report["auc_shifted_actions"] == pytest.approx(0.5)  # u looks at the state alone
+    assert report["auc_other_actions"] == pytest.approx(0.5)  # u looks at the state alone
+    assert report["auc_shifted_actions"]["3"] == pytest.approx(0.5)
     assert report["state_nll"] > 10  # a sigma of 1e9
     json.dumps(report)
 

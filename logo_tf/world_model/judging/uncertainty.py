@@ -19,6 +19,7 @@ from logo_tf.world_model.open_loop import remember
 from logo_tf.world_model.protocol import WorldModel
 
 _BINS = 20
+_SHIFTS = (1, 2, 3)
 
 
 def uncertainty_figures(
@@ -56,8 +57,11 @@ def uncertainty_figures(
     }
 
 
-def auc_shifted_actions(model: WorldModel, windows: Windows, seed: int) -> float | None:
-    """How well u tells logged joint actions from ones that the data never showed there.
+def auc_other_actions(model: WorldModel, windows: Windows, seed: int) -> float | None:
+    """How well u tells logged joint actions from others that could have been logged there.
+
+    Where behaviour explored, the data know many of the others too, and u is right not to
+    tell them.
 
     Args:
       model: any world model.
@@ -71,7 +75,7 @@ def auc_shifted_actions(model: WorldModel, windows: Windows, seed: int) -> float
     """
     first = tf.nest.map_structure(lambda values: values[:, model.context], windows.batch)
     logged = np.asarray(first.actions)
-    rng = seeds.generator(seed, "shifted")
+    rng = seeds.generator(seed, "other")
     if model.spec.discrete:
         other = other_legal_actions(logged, first.legal_actions, model.spec, rng)
     else:
@@ -79,6 +83,29 @@ def auc_shifted_actions(model: WorldModel, windows: Windows, seed: int) -> float
     changed = np.any(other != logged, axis=tuple(range(1, logged.ndim)))
     known = _uncertainty(model, windows, logged)
     return auc(known[changed], _uncertainty(model, windows, other)[changed])
+
+
+def auc_shifted_actions(
+    model: WorldModel, windows: Windows, seed: int
+) -> dict[str, float | None] | None:
+    """How well u tells logged continuous joint actions from the same, moved away.
+
+    Args:
+      model: any world model.
+      windows: their first rows after the context are looked at.
+      seed: fixes which way each number of an action moves.
+
+    Returns:
+      By how many of its standard deviations each number moves, up or down, and beyond the
+      scenario's bounds too: the chance that u is larger there. None for discrete actions.
+    """
+    if model.spec.discrete:
+        return None
+    logged = np.asarray(windows.batch.actions[:, model.context])
+    signs = seeds.generator(seed, "shifted").choice(np.float32([-1, 1]), logged.shape)
+    away = signs * np.std(logged, axis=0)
+    known = _uncertainty(model, windows, logged)
+    return {str(by): auc(known, _uncertainty(model, windows, logged + by * away)) for by in _SHIFTS}
 
 
 def auc_held_out_behaviour(

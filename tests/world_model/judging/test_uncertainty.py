@@ -11,6 +11,7 @@ from logo_tf.errors import LogoError
 from logo_tf.world_model.judging.foresight import draw_windows
 from logo_tf.world_model.judging.uncertainty import (
     auc_held_out_behaviour,
+    auc_other_actions,
     auc_shifted_actions,
     other_legal_actions,
 )
@@ -41,7 +42,7 @@ def test_other_actions_are_legal_other_and_uniform(discrete_spec):
 
 
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_a_u_that_knows_the_logged_action_tells_shifted_ones(datasets, tiny_model, kind):
+def test_a_u_that_knows_the_logged_action_tells_others(datasets, tiny_model, kind):
     windows = draw_windows(datasets[kind], None, 1, 100, seed=0)
     logged = {
         state.tobytes(): action
@@ -58,8 +59,21 @@ def test_a_u_that_knows_the_logged_action_tells_shifted_ones(datasets, tiny_mode
     def blind(state, actions):
         return state[:, 0]
 
-    assert auc_shifted_actions(_says(tiny_model(kind), knows), windows, 0) == 1
-    assert auc_shifted_actions(_says(tiny_model(kind), blind), windows, 0) == pytest.approx(0.5)
+    assert auc_other_actions(_says(tiny_model(kind), knows), windows, 0) == 1
+    assert auc_other_actions(_says(tiny_model(kind), blind), windows, 0) == pytest.approx(0.5)
+
+
+def test_the_farther_an_action_moves_the_surer_it_is_told(datasets, tiny_model):
+    windows = draw_windows(datasets["continuous"], None, 1, 400, seed=0)
+
+    def far(state, actions):
+        return tf.reduce_sum(tf.square(actions), axis=(1, 2))
+
+    found = auc_shifted_actions(_says(tiny_model("continuous"), far), windows, 0)
+    assert list(found) == ["1", "2", "3"]
+    assert 0.5 < found["1"] < found["2"] < found["3"] <= 1
+    discrete = draw_windows(datasets["discrete"], None, 1, 10, seed=0)
+    assert auc_shifted_actions(tiny_model("discrete"), discrete, 0) is None
 
 
 def test_other_behaviour(datasets, tiny_model, make_episodes, continuous_spec, tmp_path):
