@@ -102,7 +102,7 @@ def auc_shifted_actions(
     if model.spec.discrete:
         return None
     logged = np.asarray(windows.batch.actions[:, model.context])
-    signs = seeds.generator(seed, "shifted").choice(np.float32([-1, 1]), logged.shape)
+    signs = seeds.generator(seed, "shifted").choice(np.array([-1, 1], np.float32), logged.shape)
     away = signs * np.std(logged, axis=0)
     known = _uncertainty(model, windows, logged)
     return {str(by): auc(known, _uncertainty(model, windows, logged + by * away)) for by in _SHIFTS}
