@@ -132,7 +132,7 @@ class Metronome:
 def config_of(model: str) -> WorldModelConfig:
     """The default settings of a model."""
     if model == WITHOUT:
-        # The readings whose other parts do not mention E_s.
+        # The readings whose losses do not mention E_s.
         logo = LogoConfig(feedback="deduced", regularisation="observations")
         return WorldModelConfig(logo=logo)
     return WorldModelConfig(kind=model)

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# One count of threads for every library that a worker computes with.
+# One count of threads for every library that a worker computes with. TensorFlow runs as many
+# operations at a time, and this package gives each of them one thread.
 _THREADS = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
-    "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
 

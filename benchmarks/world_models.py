@@ -33,7 +33,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 from costs import StepCost, step_cost
 from recording import RESULTS, machine, versions
 
-from logo_tf.config import override
+from logo_tf.config import override, to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, load_dataset
 from logo_tf.errors import LogoError
@@ -43,6 +43,7 @@ from logo_tf.world_model.diagnostics import evaluate_model
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.registry import build
 from logo_tf.world_model.sizing import parameter_count, width_for
+from logo_tf.world_model.temperature import fit_temperature
 from logo_tf.world_model.trainer import train_world_model
 
 PLAN = Path(__file__).with_suffix(".json")
@@ -80,7 +81,11 @@ def costs_of(file: Path, dataset: Dataset, arms: Mapping[str, WorldModelConfig])
     """
     kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"seconds": {}}
     known = kept["seconds"]
-    missing = {arm: config for arm, config in arms.items() if arm not in known}
+    missing = {
+        arm: config
+        for arm, config in arms.items()
+        if arm not in known or known[arm]["config"] != to_dict(config)
+    }
     if missing:
         measured: dict[str, list[StepCost]] = {arm: [] for arm in missing}
         for _ in range(_COST_TURNS):
@@ -91,6 +96,7 @@ def costs_of(file: Path, dataset: Dataset, arms: Mapping[str, WorldModelConfig])
                 "one_step": statistics.median(cost.one_step for cost in turns),
                 "unrolled": statistics.median(cost.unrolled for cost in turns),
                 "all": turns,
+                "config": to_dict(arms[arm]),
             }
         kept |= {"machine": machine(), "versions": versions()}
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +120,11 @@ def main() -> None:
     arguments = parser.parse_args()
     plan = json.loads(arguments.plan.read_text(encoding="utf-8"))
     if arguments.ablations:
-        plan["arms"] = {plan["reference"]: plan["arms"][plan["reference"]]} | plan["ablations"]
+        reference = plan["reference"]
+        ablations = {
+            arm: {**about, "rate_of": reference} for arm, about in plan["ablations"].items()
+        }
+        plan["arms"] = {reference: plan["arms"][reference], **ablations}
     file = arguments.results / ("ablations.jsonl" if arguments.ablations else "world_models.jsonl")
     done = {Cell(*json.loads(line)["cell"]) for line in _lines(file)}
     ready: dict[str, Prepared] = {}
@@ -173,17 +183,19 @@ def run(cell: Cell, ready: Prepared, plan: Mapping[str, Any]) -> list[dict]:
             "validation": {name: figures[name] for name in ("state_nrmse", "obs_nrmse")},
             "cpu_seconds": round(time.process_time() - started, 2),
             "parameters": parameter_count(model),
-            "settings": [f"width={config.width}", f"learning_rate={config.learning_rate}"],
+            "config": to_dict(config),
         }
+    split = split_of(dataset, config, cell.seed)
     judged = {cell.arm: model}
     for name, settings in plan["arms"][cell.arm].get("also", {}).items():
-        judged[name] = _like(model, dataset, override(config, settings))
-    test = split_of(dataset, config, cell.seed).test
+        other = _like(model, dataset, override(config, settings))
+        fit_temperature(other, dataset, split.validation, seed=cell.seed)
+        judged[name] = other
     return [
         {
             "cell": list(cell._replace(arm=name)),
             **about,
-            "figures": _kept(evaluate_model(one, dataset, test, HORIZONS, 1, _STARTS)),
+            "figures": _kept(evaluate_model(one, dataset, split.test, HORIZONS, 1, _STARTS)),
         }
         for name, one in judged.items()
     ]
@@ -192,15 +204,14 @@ def run(cell: Cell, ready: Prepared, plan: Mapping[str, Any]) -> list[dict]:
 def sized(dataset: Dataset, name: str, plan: Mapping[str, Any]) -> dict[str, WorldModelConfig]:
     """The arms' configs, each as wide as the reference's number of parameters allows."""
     units = standardisation(dataset)
-    rates = plan["learning_rates"][name]
+    rates, reference = plan["learning_rates"][name], plan["reference"]
     configs = {
         arm: override(
             WorldModelConfig(),
-            [f"learning_rate={rates.get(arm, rates[plan['reference']])}", *about["settings"]],
+            [f"learning_rate={rates[about.get('rate_of', arm)]}", *about["settings"]],
         )
         for arm, about in plan["arms"].items()
     }
-    reference = plan["reference"]
     budget = parameter_count(build(configs[reference], dataset.spec, units, seed=0))
     for arm, config in configs.items():
         if arm != reference:
@@ -229,6 +240,7 @@ def timed(
     settings = [
         f"steps={steps}",
         f"validate_every={every}",
+        f"patience={steps}",  # equal time: nobody stops early
         f"log_every={_LINES}",
         f"data_share={cell.share}",
     ]
@@ -245,7 +257,7 @@ def _like(model: WorldModel, dataset: Dataset, config: WorldModelConfig) -> Worl
 
 def _kept(figures: Mapping[str, Any]) -> dict[str, Any]:
     """What tables are made of, without what only pictures are."""
-    pictures = ("by_dimension", "uncertainty_curve", "reliability", "curve", "by_agent")
+    pictures = ("by_dimension", "curve", "by_agent")
     return {name: value for name, value in figures.items() if not name.endswith(pictures)}
 
 

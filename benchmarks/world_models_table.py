@@ -2,10 +2,10 @@
 
     python benchmarks/world_models_table.py            # Markdown on standard output
 
-For every dataset and share of the episodes: the mean over seeds of each arm's error with a
-95 % bootstrap interval (percentile), and, against
-the reference arm, the paired difference over seeds: a win or a loss where the interval of
-the difference leaves 0 out, else a tie.
+For every dataset and share of the episodes: the mean over seeds of each arm's error with its
+95 % interval (Student's t), and, against the reference arm, the differences paired by seed: a
+win or a loss where the 95 % interval of their mean leaves 0 out, else a tie; below 5 pairs
+there is no verdict.
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ from typing import Any
 
 import numpy as np
 from recording import RESULTS
-from scipy.stats import bootstrap
+from scipy.stats import sem, t
 
 COLUMNS = {
     "s' 1": ("state_nrmse", "1"),
+    "s' 5": ("state_nrmse", "5"),
     "s' 15": ("state_nrmse", "15"),
     "o' 1": ("obs_nrmse", "1"),
+    "o' 5": ("obs_nrmse", "5"),
     "o' 15": ("obs_nrmse", "15"),
     "reward": ("reward_rmse_std",),
     "NLL s'": ("state_nll",),
     "NLL o'": ("observation_nll",),
+    "inside 1 sigma": ("state_inside", "1"),
     "Spearman": ("uncertainty_spearman",),
+    "AUC": ("auc_other_actions",),
 }
 JUDGED = ("s' 1", "s' 15", "o' 1", "o' 15", "NLL s'", "NLL o'")
-_RESAMPLES = 9999
+_PAIRS = 5
 
 
 def main() -> None:
@@ -89,13 +93,13 @@ def verdicts(groups: dict, reference: str) -> str:
 
 
 def verdict(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -> str | None:
-    """``win``, ``tie`` or ``loss`` of ours, paired by seed; None below 3 pairs."""
+    """``win``, ``tie`` or ``loss`` of ours, paired by seed; None below 5 pairs."""
     pairs = [
         (_value(ours[seed], key), _value(theirs[seed], key))
         for seed in sorted(ours.keys() & theirs)
     ]
     differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
-    if len(differences) < 3:
+    if len(differences) < _PAIRS:
         return None
     low, high = _bounds(differences)
     return "win" if high < 0 else "loss" if low > 0 else "tie"
@@ -119,12 +123,11 @@ def _interval(values: list[float | None]) -> str:
 
 
 def _bounds(values: np.ndarray) -> tuple[float, float]:
+    """Student's 95 % interval of the mean."""
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
-    found = bootstrap(
-        (values,), np.mean, n_resamples=_RESAMPLES, method="percentile", rng=0
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    low, high = t.interval(0.95, len(values) - 1, values.mean(), sem(values))
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,9 @@ def world_model_signature(model: WorldModel) -> Traced:
     ) -> dict[str, tf.Tensor]:
         mask = agent_mask(observations, spec)
         predicted = model.step(state, observations, actions, mask)
-        return prediction_tensors(predicted, spec, model.calibration)
+        # A signature has no memory to bring, and with one the bound was measured.
+        bound = None if model.memory_dim else model.calibration
+        return prediction_tensors(predicted, spec, bound)
 
     return _trace(answer, inputs)
 

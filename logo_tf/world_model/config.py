@@ -36,7 +36,7 @@ class LogoConfig:
       burn_in: rows before a window's first one that fill the memory in training and
         evaluation; unused without a memory.
       auxiliary: whether E_s has layers of its ``own`` or goes on from E_p's trunk over
-        (s, a), ``shared``: as accurate, as sure of itself, and nearly free.
+        (s, a), ``shared``, which is nearly free.
       local_action: what E_p sees, its ``own`` action or the ``joint`` one, without which
         E_s cannot share.
       deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
@@ -46,6 +46,7 @@ class LogoConfig:
       predicted_weight: weight of rows with ô' against rows with real o', where mixed.
       feedback: the state that a step returns and feeds back: ``fused``
         (ŝ' + s̄') / 2, ``deduced`` s̄' or ``auxiliary`` ŝ'.
+      fusion_weight: weight of the fused state's own error, beside those of its two parts.
       regularisation: reading of Eq. 4: ``states`` (D_d turns ŝ' into o', which also
         trains E_s) or ``observations`` (ô' through E_d and D_d gives o' back).
       local_reconstruction: weight of D_p's loss in Eq. 2; at 1 it bends ô'.
@@ -64,6 +65,7 @@ class LogoConfig:
     deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
     predicted_weight: float = 2.0
     feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
+    fusion_weight: float = 1.0
     regularisation: Literal["states", "observations"] = "states"
     local_reconstruction: float = 0.02
     deductive_reconstruction: float = 0.1
@@ -169,7 +171,7 @@ class MambaConfig:
 
 @dataclasses.dataclass(frozen=True)
 class WorldModelConfig:
-    """Settings of a world model. The defaults are the best form that was measured.
+    """Settings of a world model.
 
     Attributes:
       kind: which world model, a name of ``registry``.
@@ -194,7 +196,7 @@ class WorldModelConfig:
       learning_rate: Adam's, at its highest.
       warmup_steps: steps over which it rises from 0; then it falls as a cosine.
       final_learning_rate: where the cosine ends, as a share of the highest.
-      clip_norm: largest global norm of a gradient.
+      clip_norm: largest norm of one weight's gradient.
       log_every: steps between two lines of metrics.
       validate_every: steps between validations, each of which leaves a checkpoint.
       validation_windows: held-out windows that a validation predicts.

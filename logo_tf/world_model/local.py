@@ -28,7 +28,7 @@ class LocalOutput(NamedTuple):
 
 
 class LocalEncoder(keras.Model):
-    """E_p: one network for all agents, told apart by a one-hot id; no loop over agents.
+    """E_p: one network for all agents, told apart by a bias of their own; no loop over agents.
 
     What all agents are given (s, and a in the ``joint`` reading) goes through a trunk
     once per row; what an agent itself sees and does is added to its outcome, and a
@@ -47,6 +47,12 @@ class LocalEncoder(keras.Model):
         )
         self.shared = dense(width, None, derive(seed, "shared"), "shared")
         self.own = dense(width, None, derive(seed, "own"), "own")
+        # What a one-hot id among the inputs would meet, without its N inputs.
+        self.identity = self.add_weight(
+            shape=(n, width),
+            initializer=keras.initializers.GlorotUniform(derive(seed, "identity")),
+            name="identity",
+        )
         self.activation = keras.activations.get(activation)
         self.trunk = Trunk(width, config.depth - 1, activation, derive(seed, "trunk"), "trunk")
 
@@ -64,24 +70,25 @@ class LocalEncoder(keras.Model):
         """Predict.
 
         Args:
-          own: (B, N, F) each agent's observation, action, life, id and memory.
+          own: (B, N, F) each agent's observation, action, life and memory.
           shared: (B, G) what all agents are given: s, and a in the joint reading.
         """
         n, o, legal = self._sizes
         features = self.shared_trunk(shared)
         own = tf.reshape(own, (-1, own.shape[-1]))
-        hidden = self.trunk(self._join(self.own(own), self.shared(features)))
+        ours = self.shared(features)[:, None] + self.identity
+        hidden = self.trunk(self._join(self.own(own), ours))
         mean = tf.reshape(self.mean(hidden), (-1, n, o + legal))
         # The variance must not cost the mean any accuracy: it trains no features.
         mine, ours = tf.stop_gradient(hidden), tf.stop_gradient(features)
-        doubt = self._join(self.own_doubt(mine), self.shared_doubt(ours))
+        doubt = self._join(self.own_doubt(mine), self.shared_doubt(ours)[:, None])
         spread = tf.reshape(self.spread(doubt), (-1, n, o))
         return LocalOutput(mean[..., :o], spread, mean[..., o:], features)
 
     def _join(self, own: tf.Tensor, shared: tf.Tensor) -> tf.Tensor:
-        """(B*N, W) of each agent and (B, W) of all of them -> (B*N, W), a hidden layer."""
+        """(B*N, W) of each agent and (B, 1 or N, W) -> (B*N, W), a hidden layer."""
         width = shared.shape[-1]
-        both = tf.reshape(own, (-1, self._sizes[0], width)) + shared[:, None]
+        both = tf.reshape(own, (-1, self._sizes[0], width)) + shared
         return self.activation(tf.reshape(both, (-1, width)))
 
 

@@ -187,7 +187,5 @@ class LogoWorldModel(BaseWorldModel):
 
 
 def _own(start: Start) -> tf.Tensor:
-    """(B, N, O + A + 1 + N): each agent's observation, action, life and id."""
-    rows, n = tf.shape(start.state)[0], start.alive.shape[1]
-    ids = tf.broadcast_to(tf.eye(n), (rows, n, n))
-    return tf.concat([start.observations, start.actions, start.alive[..., None], ids], axis=-1)
+    """(B, N, O + A + 1): each agent's observation, action and life."""
+    return tf.concat([start.observations, start.actions, start.alive[..., None]], axis=-1)

@@ -81,6 +81,7 @@ def deductive_losses(
     returned: tf.Tensor,
     targets: Targets,
     masks: Masks,
+    spread_rows: tf.Tensor,
 ) -> DeductiveLosses:
     """The prediction terms of Eq. 3, on s', r and the ending.
 
@@ -90,14 +91,16 @@ def deductive_losses(
       returned: (B, S) the state that a step returns, whose spread is learned.
       targets: what happened.
       masks: what counts.
+      spread_rows: (B,) weight of each row for the spreads.
     """
     dims = masks.rows[:, None] * masks.state
+    spread_dims = spread_rows[:, None] * masks.state
     ended = tf.nn.sigmoid_cross_entropy_with_logits(
         labels=targets.termination, logits=prediction.termination_logit
     )
-    spread = gaussian_spread(returned, prediction.state_log_variance, targets.state, dims)
+    spread = gaussian_spread(returned, prediction.state_log_variance, targets.state, spread_dims)
     spread += gaussian_spread(
-        prediction.reward, prediction.reward_log_variance, targets.reward, masks.rows
+        prediction.reward, prediction.reward_log_variance, targets.reward, spread_rows
     )
     return DeductiveLosses(
         state=squared_error(deduced, targets.state, dims),

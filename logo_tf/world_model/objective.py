@@ -65,11 +65,12 @@ def _one_step(
     taught = _taught_rows(model, tf.shape(seen)[0], length)
     seen = tf.where(taught[:, None, None], targets.observations, seen)
     paths = model.deduce(start, local, observations, seen)
-    deductive_masks = masks
+    deductive_rows = spread_rows = masks.rows
     if model.config.logo.deductive_training == "mixed":
-        weights = tf.where(taught, 1.0, model.config.logo.predicted_weight)
-        deductive_masks = masks._replace(rows=masks.rows * weights)
-    named = _prediction(model, paths, targets, masks, deductive_masks)
+        deductive_rows *= tf.where(taught, 1.0, model.config.logo.predicted_weight)
+        # A step returns what follows from ô': what follows from real o' errs less.
+        spread_rows *= tf.where(taught, 0.0, 1.0)
+    named = _prediction(model, paths, targets, masks, deductive_rows, spread_rows)
     named |= _reconstructions(model, start, paths, targets, masks)
     return named, paths
 
@@ -122,17 +123,36 @@ def _open_loop(
         ahead = model.deduce(start, local, observations, seen)
         state = ahead.state
         targets, masks = targets_of(model.scaling, now), masks_of(model.scaling, now, mask[:, t])
-        steps.append(_prediction(model, ahead, targets, masks, masks))
+        steps.append(_prediction(model, ahead, targets, masks, masks.rows, masks.rows))
     return {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
 
 
 def _prediction(
-    model: LogoWorldModel, paths: Paths, targets: Targets, masks: Masks, deductive_masks: Masks
+    model: LogoWorldModel,
+    paths: Paths,
+    targets: Targets,
+    masks: Masks,
+    deductive_rows: tf.Tensor,
+    spread_rows: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """The prediction terms of Eqs. 2 and 3, and the losses of ŝ' and of the fused state."""
+    """The prediction terms of Eqs. 2 and 3, and the losses of ŝ' and of the fused state.
+
+    Args:
+      model: LOGO.
+      paths: what it said.
+      targets: what happened.
+      masks: what counts.
+      deductive_rows: (B,) weight of each row for E_d's means.
+      spread_rows: (B,) for the spreads of the state and the reward.
+    """
     local = local_losses(paths.local, paths.observations, targets, masks)
     deductive = deductive_losses(
-        paths.deductive, paths.deduced, paths.state, targets, deductive_masks
+        paths.deductive,
+        paths.deduced,
+        paths.state,
+        targets,
+        masks._replace(rows=deductive_rows),
+        spread_rows,
     )
     dims = masks.rows[:, None] * masks.state
     named = {
@@ -168,7 +188,9 @@ def _reconstructions(
     else:
         of_deduced = model.deductive_decoder(paths.deduced)
         through = model.deduce(start, paths.local, paths.observations, paths.observations)
-        again = deductive_losses(through.deductive, through.deduced, through.state, targets, masks)
+        again = deductive_losses(
+            through.deductive, through.deduced, through.state, targets, masks, masks.rows
+        )
         named["regularisation"] = (
             decoded_error(model.deductive_decoder(through.deduced), targets, masks)
             + again.state
@@ -182,6 +204,7 @@ def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
     config = model.config
     weights = config.loss_weights | {
         "local_reconstruction": config.logo.local_reconstruction,
+        "fused_state": config.logo.fusion_weight,
         "deductive_reconstruction": config.logo.deductive_reconstruction,
         "regularisation": config.logo.regularisation_weight,
     }

@@ -111,7 +111,7 @@ def test_padding_and_dead_agents_change_nothing(model, kind, window):
 
 
 def test_agents_can_change_places(tiny_model, window):
-    """With its own action alone, an agent's ô' depends on its id and sight, not on its place."""
+    """With its own action alone, ô' depends on an agent's identity and sight, not its place."""
     model = tiny_model(
         "discrete", logo=LogoConfig(auxiliary="own", local_action="own", local_heads="shared")
     )
@@ -119,12 +119,9 @@ def test_agents_can_change_places(tiny_model, window):
     first = tf.nest.map_structure(lambda x: x[:, 0], batch)
     start = model.start(first.state, first.observations, first.actions, first.agent_mask)
     order = [2, 0, 1]
-    own = model.spec.num_agents
-    kernel = model.local_encoder.own.kernel
-    change, swapped = kernel.numpy(), kernel.numpy()
-    swapped[-own:] = change[-own:][order]  # the ids' weights move with the agents
     plain = model.predict_locally(start)
-    kernel.assign(swapped)
+    identity = model.local_encoder.identity
+    identity.assign(identity.numpy()[order])  # what tells agents apart moves with them
     moved = model.predict_locally(
         start._replace(
             observations=tf.gather(start.observations, order, axis=1),
@@ -258,3 +255,37 @@ def test_rows_before_the_episode_leave_no_memory(remembering, kind, long_window)
     outside = tf.cast(mask == 0, tf.float32)[..., None]
     spoiled = batch._replace(state=batch.state + 3.0 * outside)
     _assert_same(_losses_and_gradients(remembering, spoiled, mask, 2), plain)
+
+
+def test_variances_and_losses_move_what_they_should(tiny_model, window):
+    """Spreads train nothing but themselves; ŝ' trains the trunk that E_s shares."""
+    model = tiny_model("discrete")
+    batch, mask = window("discrete")
+    with tf.GradientTape(persistent=True) as tape:
+        losses = model.losses(batch, mask, 1)
+    moved = {
+        name: {
+            weight.path
+            for weight in _weights(model)
+            if tape.gradient(losses[name], weight.value) is not None
+        }
+        for name in ("spread", "auxiliary_state")
+    }
+    assert moved["spread"]
+    for path in moved["spread"]:
+        assert "spread" in path or "doubt" in path, path
+    assert any("shared_trunk" in path for path in moved["auxiliary_state"])
+
+
+def test_spreads_are_learned_from_what_a_step_returns(tiny_model, window):
+    """Where E_d is given real o', in every other row, it errs less than in any step."""
+    model = tiny_model("continuous")
+    batch, mask = window("continuous", length=1)
+    plain = model.losses(batch, mask, 1)
+    taught = np.arange(len(mask)) % 2 == 1
+    wrong = batch._replace(
+        rewards=batch.rewards + 50.0 * taught[:, None].astype(np.float32),
+    )
+    changed = model.losses(wrong, mask, 1)
+    assert changed["reward"] > plain["reward"] + 1
+    np.testing.assert_allclose(changed["spread"], plain["spread"], rtol=1e-5)

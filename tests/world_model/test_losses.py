@@ -102,11 +102,12 @@ def test_deductive_losses_weigh_rows():
         tf.constant([1.0, 0.0]),
         tf.zeros((1, 0)),
     )
-    losses = deductive_losses(output, deduced, tf.zeros((2, 2)), targets, masks)
+    only_second = tf.constant([0.0, 1.0])
+    losses = deductive_losses(output, deduced, tf.zeros((2, 2)), targets, masks, only_second)
     assert losses.state.numpy() == pytest.approx((1 + 2 * 4) / 3)
     assert losses.reward.numpy() == pytest.approx((1 + 2 * 9) / 3)
     assert losses.termination.numpy() == pytest.approx(math.log(2))
-    assert losses.spread.numpy() == pytest.approx(2 * HALF_LOG_TAU + 19 / 6)
+    assert losses.spread.numpy() == pytest.approx(2 * HALF_LOG_TAU + 9 / 2)
 
 
 def test_reconstruction_skips_the_dead_and_padding():

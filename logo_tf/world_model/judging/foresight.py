@@ -70,9 +70,10 @@ def draw_windows(
     starts = dataset.transition_rows(episodes)
     rng = seeds.generator(seed, "starts")
     spec = dataset.spec
-    wide = (context + length) * spec.num_agents * max(spec.observation_dim, 1)
+    wide = length * spec.num_agents * max(spec.observation_dim, 1)
     count = min(count, len(starts), max(_MOST_NUMBERS // wide, 1))
-    first = rng.choice(starts, count, replace=False)
+    # The same windows for every context, and a smaller draw is the beginning of a larger one.
+    first = rng.permutation(starts)[:count]
     episode = np.searchsorted(dataset.first_rows, first, side="right") - 1
     begin = dataset.first_rows[episode][:, None]
     end = begin + dataset.lengths[episode][:, None]
