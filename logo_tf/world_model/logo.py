@@ -91,7 +91,10 @@ class LogoWorldModel(BaseWorldModel):
 
     def forecast(self, start: Start) -> Forecast:
         """Predict one step in standardised units."""
-        paths = self.predict(start)
+        return self.told(start, self.predict(start))
+
+    def told(self, start: Start, paths: Paths) -> Forecast:
+        """What both paths say together of the step that begins at ``start``."""
         local, deductive = paths.local, paths.deductive
         return Forecast(
             observations=paths.observations,

@@ -6,36 +6,20 @@ constant dimensions and dead agents change neither a loss nor a gradient.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from logo_tf.world_model.deductive import DeductiveOutput
-from logo_tf.world_model.local import LocalOutput
 from logo_tf.world_model.supervision import Masks, Targets
+
+if TYPE_CHECKING:
+    from logo_tf.world_model.base import Forecast
 
 tfd = tfp.distributions
 
 # The floor keeps exactly predictable dimensions from pulling their variance to zero.
 LOG_VARIANCE_RANGE = (-9.0, 3.0)
-
-
-class LocalLosses(NamedTuple):
-    """Eq. 2's first term in its parts: scalars."""
-
-    observations: tf.Tensor
-    legal_actions: tf.Tensor
-    spread: tf.Tensor
-
-
-class DeductiveLosses(NamedTuple):
-    """Eq. 3's first term in its parts: scalars."""
-
-    state: tf.Tensor
-    reward: tf.Tensor
-    termination: tf.Tensor
-    spread: tf.Tensor
 
 
 def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -49,65 +33,60 @@ def squared_error(prediction: tf.Tensor, target: tf.Tensor, mask: tf.Tensor) -> 
     return weighted_mean(tf.math.squared_difference(prediction, target), mask)
 
 
-def local_losses(
-    prediction: LocalOutput, observations: tf.Tensor, targets: Targets, masks: Masks
-) -> LocalLosses:
-    """The prediction terms of Eq. 2.
-
-    The mean is trained by squared error and the variance by the Gaussian likelihood
-    given that mean: learning both at once loses accuracy on nearly exact dimensions.
-
-    Args:
-      prediction: what E_p says.
-      observations: (B, N, O) its ô'.
-      targets: what happened.
-      masks: what counts.
-    """
-    seen = masks.observations * masks.rows[:, None, None]
-    legal = masks.legal_actions * (masks.agents * masks.rows[:, None])[..., None]
-    crossentropy = tf.nn.sigmoid_cross_entropy_with_logits(
-        labels=targets.legal_actions, logits=prediction.legal_logits
-    )
-    return LocalLosses(
-        observations=squared_error(observations, targets.observations, seen),
-        legal_actions=weighted_mean(crossentropy, legal),
-        spread=gaussian_spread(observations, prediction.log_variance, targets.observations, seen),
-    )
-
-
-def deductive_losses(
-    prediction: DeductiveOutput,
-    deduced: tf.Tensor,
-    returned: tf.Tensor,
+def forecast_losses(
+    forecast: Forecast,
     targets: Targets,
     masks: Masks,
-    spread_rows: tf.Tensor,
-) -> DeductiveLosses:
-    """The prediction terms of Eq. 3, on s', r and the ending.
+    deductive_rows: tf.Tensor | None = None,
+    spread_rows: tf.Tensor | None = None,
+) -> dict[str, tf.Tensor]:
+    """How wrong a forecast is, part by part: for LOGO the first terms of Eqs. 2 and 3.
+
+    Means are trained by squared error and variances by the Gaussian likelihood given
+    those means: learning both at once loses accuracy on nearly exact dimensions.
 
     Args:
-      prediction: what E_d says.
-      deduced: (B, S) s̄'.
-      returned: (B, S) the state that a step returns, whose spread is learned.
+      forecast: (B, ...) of any world model.
       targets: what happened.
       masks: what counts.
-      spread_rows: (B,) weight of each row for the spreads.
+      deductive_rows: (B,) weight of each row for the reward and the ending;
+        ``masks.rows`` by default.
+      spread_rows: (B,) likewise, for the spreads of the state and the reward.
+
+    Returns:
+      Scalars: ``observations``, ``legal_actions``, ``state``, ``reward``, ``termination``
+      and ``spread``, which is the sum of three.
     """
-    dims = masks.rows[:, None] * masks.state
-    spread_dims = spread_rows[:, None] * masks.state
-    ended = tf.nn.sigmoid_cross_entropy_with_logits(
-        labels=targets.termination, logits=prediction.termination_logit
+    deductive_rows = masks.rows if deductive_rows is None else deductive_rows
+    spread_rows = masks.rows if spread_rows is None else spread_rows
+    seen = masks.observations * masks.rows[:, None, None]
+    legal = masks.legal_actions * (masks.agents * masks.rows[:, None])[..., None]
+    crossentropy = tf.nn.sigmoid_cross_entropy_with_logits
+    may = crossentropy(labels=targets.legal_actions, logits=forecast.legal_logits)
+    ended = crossentropy(labels=targets.termination, logits=forecast.termination_logit)
+    spreads = (
+        (forecast.observations, forecast.observation_log_variance, targets.observations, seen),
+        (
+            forecast.state,
+            forecast.state_log_variance,
+            targets.state,
+            spread_rows[:, None] * masks.state,
+        ),
+        (forecast.reward, forecast.reward_log_variance, targets.reward, spread_rows),
     )
-    spread = gaussian_spread(returned, prediction.state_log_variance, targets.state, spread_dims)
-    spread += gaussian_spread(
-        prediction.reward, prediction.reward_log_variance, targets.reward, spread_rows
-    )
-    return DeductiveLosses(
-        state=squared_error(deduced, targets.state, dims),
-        reward=squared_error(prediction.reward, targets.reward, masks.rows),
-        termination=weighted_mean(ended, masks.rows),
-        spread=spread,
-    )
+    return {
+        "observations": squared_error(forecast.observations, targets.observations, seen),
+        "legal_actions": weighted_mean(may, legal),
+        "state": squared_error(forecast.state, targets.state, masks.rows[:, None] * masks.state),
+        "reward": squared_error(forecast.reward, targets.reward, deductive_rows),
+        "termination": weighted_mean(ended, deductive_rows),
+        "spread": tf.add_n([gaussian_spread(*spread) for spread in spreads]),
+    }
+
+
+def weigh(named: dict[str, tf.Tensor], weights: dict[str, float]) -> tf.Tensor:
+    """Weighted sum of the named losses, a scalar; what is not in ``weights`` weighs 1."""
+    return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
 
 
 def decoded_error(decoded: tf.Tensor, targets: Targets, masks: Masks) -> tf.Tensor:

@@ -11,10 +11,10 @@ from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.base import Start
 from logo_tf.world_model.losses import (
     decoded_error,
-    deductive_losses,
-    local_losses,
+    forecast_losses,
     reconstruction_error,
     squared_error,
+    weigh,
 )
 from logo_tf.world_model.supervision import Masks, Targets, join_time, masks_of, targets_of
 
@@ -70,7 +70,7 @@ def _one_step(
         deductive_rows *= tf.where(taught, 1.0, model.config.logo.predicted_weight)
         # A step returns what follows from ô': what follows from real o' errs less.
         spread_rows *= tf.where(taught, 0.0, 1.0)
-    named = _prediction(model, paths, targets, masks, deductive_rows, spread_rows)
+    named = _prediction(model, start, paths, targets, masks, deductive_rows, spread_rows)
     named |= _reconstructions(model, start, paths, targets, masks)
     return named, paths
 
@@ -123,12 +123,13 @@ def _open_loop(
         ahead = model.deduce(start, local, observations, seen)
         state = ahead.state
         targets, masks = targets_of(model.scaling, now), masks_of(model.scaling, now, mask[:, t])
-        steps.append(_prediction(model, ahead, targets, masks, masks.rows, masks.rows))
+        steps.append(_prediction(model, start, ahead, targets, masks, masks.rows, masks.rows))
     return {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
 
 
 def _prediction(
     model: LogoWorldModel,
+    start: Start,
     paths: Paths,
     targets: Targets,
     masks: Masks,
@@ -139,33 +140,23 @@ def _prediction(
 
     Args:
       model: LOGO.
+      start: where the step began.
       paths: what it said.
       targets: what happened.
       masks: what counts.
       deductive_rows: (B,) weight of each row for E_d's means.
       spread_rows: (B,) for the spreads of the state and the reward.
     """
-    local = local_losses(paths.local, paths.observations, targets, masks)
-    deductive = deductive_losses(
-        paths.deductive,
-        paths.deduced,
-        paths.state,
-        targets,
-        masks._replace(rows=deductive_rows),
-        spread_rows,
-    )
-    dims = masks.rows[:, None] * masks.state
-    named = {
-        "observations": local.observations,
-        "legal_actions": local.legal_actions,
-        "deduced_state": deductive.state,
-        "auxiliary_state": squared_error(paths.auxiliary, targets.state, dims),
-        "reward": deductive.reward,
-        "termination": deductive.termination,
-        "spread": local.spread + deductive.spread,
-    }
+    forecast = model.told(start, paths)
+    named = forecast_losses(forecast, targets, masks, deductive_rows, spread_rows)
+    fused = named.pop("state")
     if model.config.logo.feedback == "fused":
-        named["fused_state"] = squared_error(paths.state, targets.state, dims)
+        named["fused_state"] = fused
+    for name, state, rows in (
+        ("deduced_state", paths.deduced, deductive_rows),
+        ("auxiliary_state", paths.auxiliary, masks.rows),
+    ):
+        named[name] = squared_error(state, targets.state, rows[:, None] * masks.state)
     return named
 
 
@@ -188,27 +179,25 @@ def _reconstructions(
     else:
         of_deduced = model.deductive_decoder(paths.deduced)
         through = model.deduce(start, paths.local, paths.observations, paths.observations)
-        again = deductive_losses(
-            through.deductive, through.deduced, through.state, targets, masks, masks.rows
-        )
+        dims = masks.rows[:, None] * masks.state
         named["regularisation"] = (
             decoded_error(model.deductive_decoder(through.deduced), targets, masks)
-            + again.state
-            + again.reward
+            + squared_error(through.deduced, targets.state, dims)
+            + squared_error(through.deductive.reward, targets.reward, masks.rows)
         )
     named["deductive_reconstruction"] = decoded_error(of_deduced, targets, masks)
     return named
 
 
 def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
-    config = model.config
-    weights = config.loss_weights | {
-        "local_reconstruction": config.logo.local_reconstruction,
-        "fused_state": config.logo.fusion_weight,
-        "deductive_reconstruction": config.logo.deductive_reconstruction,
-        "regularisation": config.logo.regularisation_weight,
+    logo = model.config.logo
+    weights = {
+        "fused_state": logo.fusion_weight,
+        "local_reconstruction": logo.local_reconstruction,
+        "deductive_reconstruction": logo.deductive_reconstruction,
+        "regularisation": logo.regularisation_weight,
     }
-    return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
+    return weigh(named, model.config.loss_weights | weights)
 
 
 def _taught_rows(model: LogoWorldModel, rows: tf.Tensor, length: int) -> tf.Tensor:

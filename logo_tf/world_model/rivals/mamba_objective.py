@@ -9,13 +9,12 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.base import Forecast, Start
-from logo_tf.world_model.losses import weighted_mean
+from logo_tf.world_model.losses import forecast_losses, weigh, weighted_mean
 from logo_tf.world_model.rivals.mamba_networks import (
     balanced_divergence,
     probabilities,
     straight_through,
 )
-from logo_tf.world_model.rivals.objective import forecast_losses, weigh
 from logo_tf.world_model.supervision import join_time, masks_of, targets_of
 
 if TYPE_CHECKING:
@@ -73,14 +72,14 @@ def losses(
     del rebuilding["spread"]  # variances are those of predictions
     lived = tf.reduce_max(masks.observations, axis=-1) * rows[:, None]
     divergence = weighted_mean(balanced_divergence(found.posterior, found.prior), lived)
-    total = weigh(config, named)
-    total += config.mamba.reconstruction_weight * weigh(config, rebuilding)
+    total = weigh(named, config.loss_weights)
+    total += config.mamba.reconstruction_weight * weigh(rebuilding, config.loss_weights)
     total += config.mamba.kl_weight * tf.maximum(divergence, config.mamba.free_nats)
     named["divergence"] = divergence
     named |= {f"reconstructed_{name}": value for name, value in rebuilding.items()}
     if unroll > 1:
         further = _open_loop(model, batch, mask, unroll, ahead)
-        total += config.unroll_weight * weigh(config, further)
+        total += config.unroll_weight * weigh(further, config.loss_weights)
         named |= {f"open_loop_{name}": value for name, value in further.items()}
     return {"loss": total, **named}
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions
-from logo_tf.world_model.base import BaseWorldModel, Forecast
-from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.losses import gaussian_spread, squared_error, weighted_mean
-from logo_tf.world_model.supervision import Masks, Targets, join_time, masks_of, targets_of
+from logo_tf.world_model.base import BaseWorldModel
+from logo_tf.world_model.losses import forecast_losses, weigh
+from logo_tf.world_model.supervision import join_time, masks_of, targets_of
 
 
 def losses(
@@ -34,7 +33,7 @@ def losses(
     ahead = model.forecast(start)
     rows = tf.reshape(mask, [-1])
     named = forecast_losses(ahead, targets_of(scaling, flat), masks_of(scaling, flat, rows))
-    total = weigh(config, named)
+    total = weigh(named, config.loss_weights)
     if unroll == 1:
         return {"loss": total, **named}
 
@@ -53,36 +52,6 @@ def losses(
         targets = targets_of(scaling, now)
         steps.append(forecast_losses(ahead, targets, masks_of(scaling, now, mask[:, t])))
     further = {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
-    total += config.unroll_weight * weigh(config, further)
+    total += config.unroll_weight * weigh(further, config.loss_weights)
     named |= {f"open_loop_{name}": value for name, value in further.items()}
     return {"loss": total, **named}
-
-
-def forecast_losses(forecast: Forecast, targets: Targets, masks: Masks) -> dict[str, tf.Tensor]:
-    """How wrong a forecast is, part by part, each a scalar."""
-    seen = masks.observations * masks.rows[:, None, None]
-    legal = masks.legal_actions * (masks.agents * masks.rows[:, None])[..., None]
-    dims = masks.rows[:, None] * masks.state
-    crossentropy = tf.nn.sigmoid_cross_entropy_with_logits
-    may = crossentropy(labels=targets.legal_actions, logits=forecast.legal_logits)
-    ended = crossentropy(labels=targets.termination, logits=forecast.termination_logit)
-    return {
-        "observations": squared_error(forecast.observations, targets.observations, seen),
-        "legal_actions": weighted_mean(may, legal),
-        "state": squared_error(forecast.state, targets.state, dims),
-        "reward": squared_error(forecast.reward, targets.reward, masks.rows),
-        "termination": weighted_mean(ended, masks.rows),
-        "spread": gaussian_spread(
-            forecast.observations, forecast.observation_log_variance, targets.observations, seen
-        )
-        + gaussian_spread(forecast.state, forecast.state_log_variance, targets.state, dims)
-        + gaussian_spread(
-            forecast.reward, forecast.reward_log_variance, targets.reward, masks.rows
-        ),
-    }
-
-
-def weigh(config: WorldModelConfig, named: dict[str, tf.Tensor]) -> tf.Tensor:
-    """Weighted sum of the named losses, a scalar; what has no weight in the config weighs 1."""
-    weights = config.loss_weights
-    return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
