@@ -61,6 +61,11 @@ def add(verbs: Any) -> None:
         default=[],
         help="other world models, drawn beside it and judged on the same episodes",
     )
+    parser.add_argument(
+        "--unlike",
+        metavar="DIR",
+        help="a dataset of other behaviour in the scenario: how well uncertainty tells it (AUC)",
+    )
     model_compare.add(below)
 
 
@@ -104,12 +109,13 @@ def evaluate(arguments: argparse.Namespace) -> int:
         f"{out}: a file stands where the folder of --plots is needed; choose another one",
     )
     dataset = load_dataset(arguments.data)
+    unlike = load_dataset(arguments.unlike) if arguments.unlike else None
     runs = [arguments.path, *arguments.rivals]
     manifests = [model_compare.fitting_manifest(run, dataset) for run in runs]
     import_tensorflow("logo_tf.evaluation.comparison")
     from logo_tf.evaluation.comparison import held_out_by_all, labels_of
     from logo_tf.world_model.artifact import load_world_model
-    from logo_tf.world_model.diagnostics import evaluate_model
+    from logo_tf.world_model.diagnostics import auc_held_out_behaviour, evaluate_model
 
     labels = labels_of(runs)
     held_out = held_out_by_all(dict(zip(labels, manifests, strict=True)), dataset)
@@ -119,6 +125,11 @@ def evaluate(arguments: argparse.Namespace) -> int:
         label: evaluate_model(model, dataset, held_out.episodes, horizons, seed=0)
         for label, model in models.items()
     }
+    found = {"episodes": held_out.said, **figures[labels[0]]}
+    if unlike is not None:
+        found["auc_held_out_behaviour"] = auc_held_out_behaviour(
+            models[labels[0]], dataset, held_out.episodes, unlike
+        )
     plots: list[str] = []
     if out is not None:
         from logo_tf.evaluation.model_report import write_diagnostics
@@ -127,7 +138,6 @@ def evaluate(arguments: argparse.Namespace) -> int:
             out, labels[0], models[labels[0]], dataset, *held_out, figures, seed=0
         )
         plots = [str(file) for file in files]
-    found = {"episodes": held_out.said, **figures[labels[0]]}
     if arguments.json:
         write_json({**found, "plots": plots})
         return 0

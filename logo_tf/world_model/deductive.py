@@ -12,8 +12,9 @@ from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.networks import Spread, Trunk, dense
 
-# A squared distance, in standardised units, below which two predictions say the same.
-_EXACT = 1e-5
+# A distance in standardised units, about which that of two predictions tells the most. Far
+# smaller, and rounding in the distance would show in the variance.
+_TELLING = 0.1
 
 
 class DeductiveOutput(NamedTuple):
@@ -54,8 +55,8 @@ class DeductiveEncoder(keras.Model):
         s = self._state_dim
         hidden = self.trunk(inputs)
         mean = self.mean(hidden)
-        gap = tf.math.squared_difference(auxiliary, mean[:, :s])
-        spread = self.spread(tf.concat([hidden, 0.5 * tf.math.log(gap + _EXACT)], axis=-1))
+        gap = tf.math.log1p(tf.abs(auxiliary - mean[:, :s]) / _TELLING)
+        spread = self.spread(tf.concat([hidden, gap], axis=-1))
         return DeductiveOutput(mean[:, :s], mean[:, s], mean[:, s + 1], spread[:, :s], spread[:, s])
 
 

@@ -15,7 +15,7 @@ from logo_tf.data.store import write_dataset
 from logo_tf.world_model.artifact import save_weights, split_of
 from logo_tf.world_model.calibration import calibrate
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.diagnostics import evaluate_model
+from logo_tf.world_model.diagnostics import auc_held_out_behaviour, evaluate_model
 from logo_tf.world_model.registry import KINDS, build
 
 PICTURES = [
@@ -102,6 +102,16 @@ def test_eval_of_a_model_with_a_memory_and_without_a_calibration(built, tmp_path
     assert not (tmp_path / "dimensions_far.png").exists()  # no episode lasts 30 steps
 
 
+def test_eval_says_how_well_uncertainty_tells_other_behaviour(built, capsys):
+    folder, dataset, model = built
+    words = ["model", "eval", str(folder / "mono"), "--data", str(dataset.path), "--json"]
+    assert main([*words, "--horizon", "2", "--unlike", str(dataset.path)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    held_out = split_of(dataset, WorldModelConfig(), 0).test
+    expected = auc_held_out_behaviour(model, dataset, held_out, dataset)
+    assert found["auc_held_out_behaviour"] == pytest.approx(expected)
+
+
 def test_compare_as_json_and_csv_has_the_numbers_of_eval(built, tmp_path, capsys):
     folder, dataset, model = built
     file = tmp_path / "new" / "table.csv"
@@ -155,6 +165,7 @@ def test_compare_prints_one_table_that_fits_the_terminal(built, width, capsys, m
         (["eval", "mono", "--plots", "p", "--rivals", "robot"], "does not fit the dataset"),
         (["eval", "mono", "--plots", "p", "--rivals", "other"], "no episode was held out"),
         (["eval", "mono", "--plots", "mono/manifest.json"], "a file stands where the folder"),
+        (["eval", "mono", "--plots", "p", "--unlike", "continuous"], "does not fit the dataset"),
     ],
 )
 def test_what_does_not_go_together_is_one_line(built, words, complaint, capsys, monkeypatch):
