@@ -41,7 +41,7 @@ class DeductiveEncoder(keras.Model):
         width, activation, derive = config.width, config.activation, seeds.derive
         self.trunk = Trunk(width, config.depth, activation, derive(seed, "trunk"), "trunk")
         self.mean = dense(s + 2, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = Spread(width, s + 1, activation, derive(seed, "spread"), "spread")
+        self.spread = Spread(width, s + 1, derive(seed, "spread"), "spread")
 
     def call(self, inputs: tf.Tensor, auxiliary: tf.Tensor) -> DeductiveOutput:
         """Deduce.

@@ -77,19 +77,19 @@ class LocalEncoder(keras.Model):
         features = self.shared_trunk(shared)
         own = tf.reshape(own, (-1, own.shape[-1]))
         ours = self.shared(features)[:, None] + self.identity
-        hidden = self.trunk(self._join(self.own(own), ours))
+        hidden = self.trunk(self.activation(self._join(self.own(own), ours)))
         mean = tf.reshape(self.mean(hidden), (-1, n, o + legal))
-        # The variance must not cost the mean any accuracy: it trains no features.
+        # As in ``Spread``, of which this is one that sees what is shared and what is not.
         mine, ours = tf.stop_gradient(hidden), tf.stop_gradient(features)
-        doubt = self._join(self.own_doubt(mine), self.shared_doubt(ours)[:, None])
+        doubt = tf.tanh(self._join(self.own_doubt(mine), self.shared_doubt(ours)[:, None]))
         spread = tf.reshape(self.spread(doubt), (-1, n, o))
         return LocalOutput(mean[..., :o], spread, mean[..., o:], features)
 
     def _join(self, own: tf.Tensor, shared: tf.Tensor) -> tf.Tensor:
-        """(B*N, W) of each agent and (B, 1 or N, W) -> (B*N, W), a hidden layer."""
+        """Sum (B*N, W) of each agent and (B, 1 or N, W) -> (B*N, W)."""
         width = shared.shape[-1]
         both = tf.reshape(own, (-1, self._sizes[0], width)) + shared
-        return self.activation(tf.reshape(both, (-1, width)))
+        return tf.reshape(both, (-1, width))
 
 
 class LocalMemory(keras.Model):

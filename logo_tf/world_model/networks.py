@@ -30,13 +30,15 @@ class Spread(keras.layers.Layer):
     """Log-variances (B, units) from features that a mean was made of, and any further clue.
 
     It must not cost the mean any accuracy, so it trains none of its inputs; and as those
-    were made for the mean alone, it has a hidden layer of its own.
+    were made for the mean alone, it has a hidden layer of its own. That one is bounded: far
+    from the data, an unbounded one would magnify rounding by an exponential.
     """
 
-    def __init__(self, width: int, units: int, activation: str, seed: int, name: str) -> None:
+    def __init__(self, width: int, units: int, seed: int, name: str) -> None:
         """Args: width: of the layers before, of which it takes half; seed: fixes the weights."""
         super().__init__(name=name)
-        self.hidden = dense(max(1, width // 2), activation, seeds.derive(seed, "hidden"), "hidden")
+        hidden = max(1, width // 2)
+        self.hidden = dense(hidden, "tanh", seeds.derive(seed, "hidden"), "hidden")
         self.outputs = dense(units, None, seeds.derive(seed, "outputs"), "outputs", scale=0.1)
 
     def call(self, features: tf.Tensor) -> tf.Tensor:
@@ -62,7 +64,7 @@ class Heads(keras.Model):
         derive = seeds.derive
         self.trunk = Trunk(width, depth, activation, derive(seed, "trunk"), "trunk")
         self.mean = dense(means, None, derive(seed, "mean"), "mean", scale=0.1)
-        self.spread = Spread(width, spreads, activation, derive(seed, "spread"), "spread")
+        self.spread = Spread(width, spreads, derive(seed, "spread"), "spread")
 
     def call(self, inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Predict."""
