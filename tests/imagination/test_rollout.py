@@ -54,7 +54,7 @@ def test_rows_follow_one_another(rollout):
 
 def test_branches_stop_at_predicted_endings(world):
     model = world.model
-    bias = model.deductive_encoder.heads.mean.bias
+    bias = model.deductive_encoder.mean.bias
     before = bias.numpy()
     state_dim = model.spec.state_dim
     imagine = make_imagine(model, world.policy, 3)
