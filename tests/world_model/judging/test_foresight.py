@@ -1,10 +1,14 @@
 """Windows that know where they come from."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from logo_tf.data import pipeline
 from logo_tf.world_model.judging.foresight import draw_windows, foresee
+from logo_tf.world_model.open_loop import open_loop_graph
 
 
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
@@ -45,3 +49,32 @@ def test_foresight_lies_beside_what_happened(datasets, tiny_model):
     assert seen.predicted.state.shape == seen.true.next_state.shape == (4, 12, 6)
     np.testing.assert_array_equal(seen.true.state[:, 5], windows.batch.state[5])
     np.testing.assert_array_equal(seen.mask[:, 5], windows.mask[5])
+
+
+def test_every_model_is_judged_on_the_same_windows(datasets):
+    """Whatever context it is shown, and however many windows another one takes."""
+    dataset = datasets["continuous"]
+    plain = draw_windows(dataset, None, 3, 40, seed=0)
+    shown = draw_windows(dataset, None, 3, 40, seed=0, context=2)
+    fewer = draw_windows(dataset, None, 3, 10, seed=0)
+    np.testing.assert_array_equal(plain.batch.state, shown.batch.state[:, 2:])
+    np.testing.assert_array_equal(plain.batch.state[:10], fewer.batch.state)
+
+
+def test_a_model_is_traced_once_for_windows_of_any_shape(datasets, tiny_model):
+    model = tiny_model("discrete")
+    long = foresee(model, draw_windows(datasets["discrete"], None, 4, 12, seed=0))
+    short = foresee(model, draw_windows(datasets["discrete"], None, 2, 5, seed=0))
+    assert open_loop_graph(model).experimental_get_tracing_count() == 1
+    np.testing.assert_allclose(
+        short.predicted.state[:, :5], long.predicted.state[:2, :5], rtol=1e-5, atol=1e-5
+    )
+
+
+def test_a_traced_model_is_given_back(datasets, tiny_model):
+    model = tiny_model("continuous")
+    foresee(model, draw_windows(datasets["continuous"], None, 1, 3, seed=0))
+    alive = weakref.ref(model)
+    del model
+    gc.collect()
+    assert alive() is None

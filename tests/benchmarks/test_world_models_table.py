@@ -1,0 +1,54 @@
+"""Verdicts that a README quotes: wins, ties and losses of differences paired by seed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def table():
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        spec = importlib.util.spec_from_file_location(
+            "world_models_table", BENCHMARKS / "world_models_table.py"
+        )
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    return module
+
+
+def _runs(errors):
+    return {seed: {"figures": {"error": value}} for seed, value in enumerate(errors)}
+
+
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [
+        ([-1.0, -1.1, -0.9, -1.0, -1.2], "win"),
+        ([1.0, 1.1, 0.9, 1.0, 1.2], "loss"),
+        ([-1.0, -0.1, -0.1, -0.1, -0.1], "tie"),  # one sign, but a single seed says so
+        ([-1.0, -1.1, -0.9, -1.0], None),
+    ],
+)
+def test_a_verdict_needs_five_pairs_that_agree(table, differences, expected):
+    theirs = np.linspace(3.0, 9.0, len(differences))
+    ours = theirs + np.array(differences)
+    assert table.verdict(_runs(ours), _runs(theirs), ("error",)) == expected
+
+
+def test_intervals_are_students(table):
+    """Mean 2, s 1, n 5: 2 -+ 2.776 / sqrt(5)."""
+    values = np.array([2.0, 2.0, 2.0, 2.0, 2.0]) + np.sqrt(5 / 4) * np.array([-1, -1, 0, 1, 1]) * (
+        np.sqrt(4 / 5)
+    )
+    assert values.std(ddof=1) == pytest.approx(1)
+    assert table._bounds(values) == pytest.approx((2 - 1.2417, 2 + 1.2417), abs=1e-3)
