@@ -120,11 +120,11 @@ def test_a_new_process_comes_to_the_same_weights(trained, datasets, config, tmp_
 
 
 def test_the_process_gets_its_settings_back():
-    before = tf.config.optimizer.get_experimental_options().get("arithmetic_optimization", True)
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
     with reproducible_graphs():
-        inside = tf.config.optimizer.get_experimental_options()["arithmetic_optimization"]
-    after = tf.config.optimizer.get_experimental_options()["arithmetic_optimization"]
-    assert (inside, after) == (False, before)
+        inside = tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
+    after = tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
+    assert (inside, after) == (True, before)
 
 
 def test_loaded_model_is_exact(trained, window):
