@@ -46,7 +46,12 @@ class LogoConfig:
       predicted_weight: weight of rows with ô' against rows with real o', where mixed.
       feedback: the state that a step returns and feeds back: ``fused``
         (ŝ' + s̄') / 2, ``deduced`` s̄' or ``auxiliary`` ŝ'.
-      fusion_weight: weight of the fused state's own error, beside those of its two parts.
+      observation_feedback: the o' that a step returns and feeds back: ``predicted`` ô', or
+        ``fused``, a mixture of ô' and of what D_d sees in the returned state, in a
+        proportion learned for each agent's each dimension.
+      uncertainty: what a step says of its error: the ``discrepancy`` of ŝ' and s̄' (Eq. 5),
+        or the ``spread`` predicted for s'.
+      fusion_weight: weight of what is fused, beside the errors of the parts.
       regularisation: reading of Eq. 4: ``states`` (D_d turns ŝ' into o', which also
         trains E_s) or ``observations`` (ô' through E_d and D_d gives o' back).
       local_reconstruction: weight of D_p's loss in Eq. 2; at 1 it bends ô'.
@@ -65,6 +70,8 @@ class LogoConfig:
     deductive_training: Literal["real", "predicted", "mixed"] = "mixed"
     predicted_weight: float = 2.0
     feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
+    observation_feedback: Literal["predicted", "fused"] = "fused"
+    uncertainty: Literal["discrepancy", "spread"] = "discrepancy"
     fusion_weight: float = 1.0
     regularisation: Literal["states", "observations"] = "states"
     local_reconstruction: float = 0.02

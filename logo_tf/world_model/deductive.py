@@ -61,7 +61,11 @@ class DeductiveEncoder(keras.Model):
 
 
 class DeductiveDecoder(keras.Model):
-    """D_d: s̄' -> all agents' o'."""
+    """D_d: s̄' -> all agents' o'. What agents see is often a part of the state: a linear one.
+
+    Attributes:
+      gate: (N, O) logits of how much to trust it rather than ô', where both are fused.
+    """
 
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
         """Args: seed: fixes the initial weights."""
@@ -70,8 +74,10 @@ class DeductiveDecoder(keras.Model):
         self._shape = (-1, spec.num_agents, spec.observation_dim)
         self.trunk = Trunk(width, 1, config.activation, seeds.derive(seed, "trunk"), "trunk")
         outputs = spec.num_agents * spec.observation_dim
-        self.mean = dense(outputs, None, seeds.derive(seed, "mean"), "mean")
+        self.mean = dense(outputs, None, seeds.derive(seed, "mean"), "mean", scale=0.1)
+        self.linear = dense(outputs, None, seeds.derive(seed, "linear"), "linear")
+        self.gate = self.add_weight(shape=self._shape[1:], initializer="zeros", name="gate")
 
     def call(self, state: tf.Tensor) -> tf.Tensor:
         """Decode (B, S) -> (B, N, O), standardised."""
-        return tf.reshape(self.mean(self.trunk(state)), self._shape)
+        return tf.reshape(self.linear(state) + self.mean(self.trunk(state)), self._shape)

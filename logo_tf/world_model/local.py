@@ -31,8 +31,8 @@ class LocalEncoder(keras.Model):
     """E_p: one network for all agents, told apart by a bias of their own; no loop over agents.
 
     What all agents are given (s, and a in the ``joint`` reading) goes through a trunk
-    once per row; what an agent itself sees and does is added to its outcome, and a
-    narrower network goes on from there for each agent.
+    once per row; what an agent itself sees and does is added to its outcome, in one
+    narrower layer for each agent.
     """
 
     def __init__(self, config: WorldModelConfig, spec: ScenarioSpec, seed: int) -> None:
@@ -54,7 +54,6 @@ class LocalEncoder(keras.Model):
             name="identity",
         )
         self.activation = keras.activations.get(activation)
-        self.trunk = Trunk(width, config.depth - 1, activation, derive(seed, "trunk"), "trunk")
 
         def head(units: int, name: str) -> keras.layers.Layer:
             if config.logo.local_heads == "own":
@@ -62,8 +61,9 @@ class LocalEncoder(keras.Model):
             return dense(units, None, derive(seed, name), name, scale=0.1)
 
         self.mean = head(o + legal, "mean")
-        self.shared_doubt = dense(width, None, derive(seed, "shared_doubt"), "shared_doubt")
-        self.own_doubt = dense(width, None, derive(seed, "own_doubt"), "own_doubt")
+        doubt = max(1, width // 2)
+        self.shared_doubt = dense(doubt, None, derive(seed, "shared_doubt"), "shared_doubt")
+        self.own_doubt = dense(doubt, None, derive(seed, "own_doubt"), "own_doubt")
         self.spread = head(o, "spread")
 
     def call(self, own: tf.Tensor, shared: tf.Tensor) -> LocalOutput:
@@ -77,7 +77,7 @@ class LocalEncoder(keras.Model):
         features = self.shared_trunk(shared)
         own = tf.reshape(own, (-1, own.shape[-1]))
         ours = self.shared(features)[:, None] + self.identity
-        hidden = self.trunk(self.activation(self._join(self.own(own), ours)))
+        hidden = self.activation(self._join(self.own(own), ours))
         mean = tf.reshape(self.mean(hidden), (-1, n, o + legal))
         # As in ``Spread``, of which this is one that sees what is shared and what is not.
         mine, ours = tf.stop_gradient(hidden), tf.stop_gradient(features)

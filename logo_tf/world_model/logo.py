@@ -22,17 +22,18 @@ from logo_tf.world_model.local import LocalDecoder, LocalEncoder, LocalMemory, L
 class Paths(NamedTuple):
     """One step along both paths, in standardised units.
 
-    local: what E_p says; observations: (B, N, O) ô'; auxiliary: (B, S) ŝ';
-    deduced: (B, S) s̄'; state: (B, S) the one to return and feed back;
-    deductive: what else E_d says.
+    local: what E_p says; predicted: (B, N, O) ô'; auxiliary: (B, S) ŝ';
+    deduced: (B, S) s̄'; deductive: what else E_d says;
+    state: (B, S), observations: (B, N, O) those to return and feed back.
     """
 
     local: LocalOutput
-    observations: tf.Tensor
+    predicted: tf.Tensor
     auxiliary: tf.Tensor
     deduced: tf.Tensor
-    state: tf.Tensor
     deductive: DeductiveOutput
+    state: tf.Tensor
+    observations: tf.Tensor
 
 
 class LogoWorldModel(BaseWorldModel):
@@ -48,7 +49,9 @@ class LogoWorldModel(BaseWorldModel):
 
     Departures from the paper, each selectable in the config: E_d is also shown s and a,
     and trained on predicted ô' too; the returned state is the mean of both paths (each
-    alone drifts sooner); legal actions are predicted by E_p, who knows them locally.
+    alone drifts sooner), and the returned observations are a mixture of ô' and of what D_d
+    sees in that state, which ties the two together over a rollout; legal actions are predicted by E_p, who
+    knows them locally.
     """
 
     def __init__(
@@ -173,10 +176,20 @@ class LogoWorldModel(BaseWorldModel):
             "auxiliary": auxiliary,
         }[self._config.logo.feedback]
         complete = self.scaling.complete_state(state, start.state, start.actions)
-        return Paths(local, observations, auxiliary, deduced, complete, deductive)
+        returned = self._fuse(observations, complete)
+        return Paths(local, observations, auxiliary, deduced, deductive, complete, returned)
+
+    def _fuse(self, observations: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """The o' (B, N, O) to return, of ô' (B, N, O) and the state (B, S) that is returned."""
+        if self._config.logo.observation_feedback == "predicted":
+            return observations
+        decoded = self.deductive_decoder(state) * self.scaling.observation_mask
+        return observations + tf.sigmoid(self.deductive_decoder.gate) * (decoded - observations)
 
     def _uncertainty(self, paths: Paths) -> tf.Tensor:
-        """Eq. 5, (B,)."""
+        """How far off s' may be, (B,): Eq. 5, or the spread that E_d predicts."""
+        if self._config.logo.uncertainty == "spread":
+            return self.state_spread(paths.deductive.state_log_variance)
         squared = tf.math.squared_difference(paths.auxiliary, paths.deduced)
         total = tf.reduce_sum(squared * self.scaling.state_mask, axis=-1)
         return tf.sqrt(total / self.scaling.state_count)

@@ -118,10 +118,10 @@ def _open_loop(
         if config.unroll_gradient == "stopped":
             state, observations = tf.stop_gradient(state), tf.stop_gradient(observations)
         start = real._replace(state=state, observations=observations * real.alive[..., None])
-        local, observations = model.predict_locally(start)
-        seen = tf.stop_gradient(model.visible(start, local, observations))
-        ahead = model.deduce(start, local, observations, seen)
-        state = ahead.state
+        local, predicted = model.predict_locally(start)
+        seen = tf.stop_gradient(model.visible(start, local, predicted))
+        ahead = model.deduce(start, local, predicted, seen)
+        state, observations = ahead.state, ahead.observations
         targets, masks = targets_of(model.scaling, now), masks_of(model.scaling, now, mask[:, t])
         steps.append(_prediction(model, start, ahead, targets, masks, masks.rows, masks.rows))
     return {name: tf.add_n([step[name] for step in steps]) / len(steps) for name in steps[0]}
@@ -152,6 +152,10 @@ def _prediction(
     fused = named.pop("state")
     if model.config.logo.feedback == "fused":
         named["fused_state"] = fused
+    if model.config.logo.observation_feedback == "fused":
+        named["fused_observations"] = named["observations"]
+        seen = masks.observations * masks.rows[:, None, None]
+        named["observations"] = squared_error(paths.predicted, targets.observations, seen)
     for name, state, rows in (
         ("deduced_state", paths.deduced, deductive_rows),
         ("auxiliary_state", paths.auxiliary, masks.rows),
@@ -169,7 +173,7 @@ def _reconstructions(
     if config.logo.local_reconstruction:
         inputs = tf.concat([start.observations, start.actions], axis=-1)
         real = np.concatenate([spec.observation_mask, spec.action_mask], axis=-1)
-        decoded = model.local_decoder(paths.observations)
+        decoded = model.local_decoder(paths.predicted)
         named["local_reconstruction"] = reconstruction_error(decoded, inputs, real, masks)
     if config.logo.regularisation == "states":
         # One pass of the decoder over s̄' (Eq. 3) and ŝ' (Eq. 4, reading a).
@@ -178,7 +182,7 @@ def _reconstructions(
         named["regularisation"] = decoded_error(of_auxiliary, targets, masks)
     else:
         of_deduced = model.deductive_decoder(paths.deduced)
-        through = model.deduce(start, paths.local, paths.observations, paths.observations)
+        through = model.deduce(start, paths.local, paths.predicted, paths.predicted)
         dims = masks.rows[:, None] * masks.state
         named["regularisation"] = (
             decoded_error(model.deductive_decoder(through.deduced), targets, masks)
@@ -193,6 +197,7 @@ def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
     logo = model.config.logo
     weights = {
         "fused_state": logo.fusion_weight,
+        "fused_observations": logo.fusion_weight,
         "local_reconstruction": logo.local_reconstruction,
         "deductive_reconstruction": logo.deductive_reconstruction,
         "regularisation": logo.regularisation_weight,

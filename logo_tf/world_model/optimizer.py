@@ -12,7 +12,7 @@ class Adam(tf.Module):
 
     The parts of a world model are small, so that launching operations costs more than
     computing: one fused kernel per weight instead of the dozen operations of
-    ``keras.optimizers.Adam``.
+    ``keras.optimizers.Adam``, and norms clipped all at once.
     """
 
     def __init__(
@@ -53,11 +53,16 @@ class Adam(tf.Module):
         beta_1, beta_2, epsilon = self._constants
         count = tf.cast(step, tf.float32) + 1.0
         power_1, power_2 = tf.pow(beta_1, count), tf.pow(beta_2, count)
-        for variable, first, second, gradient in zip(
-            self._variables, self.first, self.second, gradients, strict=True
+        moved = [
+            (gradient, slots)
+            for gradient, *slots in zip(
+                gradients, self._variables, self.first, self.second, strict=True
+            )
+            if gradient is not None
+        ]
+        for (gradient, (variable, first, second)), factor in zip(
+            moved, self._clipping([gradient for gradient, _ in moved]), strict=True
         ):
-            if gradient is None:
-                continue
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=first.handle,
@@ -68,8 +73,16 @@ class Adam(tf.Module):
                 beta1=beta_1,
                 beta2=beta_2,
                 epsilon=epsilon,
-                grad=tf.clip_by_norm(gradient, self._clip_norm),
+                grad=gradient * factor,
             )
+
+    def _clipping(self, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+        """What to multiply each gradient with, (): 1, or less where its norm is too large.
+
+        Of all gradients at once: ``tf.clip_by_norm`` takes a dozen operations for each.
+        """
+        squares = 2.0 * tf.stack([tf.nn.l2_loss(gradient) for gradient in gradients])
+        return tf.unstack(tf.minimum(1.0, self._clip_norm * tf.math.rsqrt(squares)))
 
 
 def learning_rate(
