@@ -38,7 +38,7 @@ def forecast_losses(
     targets: Targets,
     masks: Masks,
     deductive_rows: tf.Tensor | None = None,
-    spread_rows: tf.Tensor | None = None,
+    returned_rows: tf.Tensor | None = None,
 ) -> dict[str, tf.Tensor]:
     """How wrong a forecast is, part by part: for LOGO the first terms of Eqs. 2 and 3.
 
@@ -51,33 +51,29 @@ def forecast_losses(
       masks: what counts.
       deductive_rows: (B,) weight of each row for the reward and the ending;
         ``masks.rows`` by default.
-      spread_rows: (B,) likewise, for the spreads of the state and the reward.
+      returned_rows: (B,) likewise, for states, observations and all spreads.
 
     Returns:
       Scalars: ``observations``, ``legal_actions``, ``state``, ``reward``, ``termination``
       and ``spread``, which is the sum of three.
     """
     deductive_rows = masks.rows if deductive_rows is None else deductive_rows
-    spread_rows = masks.rows if spread_rows is None else spread_rows
-    seen = masks.observations * masks.rows[:, None, None]
+    returned_rows = masks.rows if returned_rows is None else returned_rows
+    seen = masks.observations * returned_rows[:, None, None]
+    predicted = returned_rows[:, None] * masks.state
     legal = masks.legal_actions * (masks.agents * masks.rows[:, None])[..., None]
     crossentropy = tf.nn.sigmoid_cross_entropy_with_logits
     may = crossentropy(labels=targets.legal_actions, logits=forecast.legal_logits)
     ended = crossentropy(labels=targets.termination, logits=forecast.termination_logit)
     spreads = (
         (forecast.observations, forecast.observation_log_variance, targets.observations, seen),
-        (
-            forecast.state,
-            forecast.state_log_variance,
-            targets.state,
-            spread_rows[:, None] * masks.state,
-        ),
-        (forecast.reward, forecast.reward_log_variance, targets.reward, spread_rows),
+        (forecast.state, forecast.state_log_variance, targets.state, predicted),
+        (forecast.reward, forecast.reward_log_variance, targets.reward, returned_rows),
     )
     return {
         "observations": squared_error(forecast.observations, targets.observations, seen),
         "legal_actions": weighted_mean(may, legal),
-        "state": squared_error(forecast.state, targets.state, masks.rows[:, None] * masks.state),
+        "state": squared_error(forecast.state, targets.state, predicted),
         "reward": squared_error(forecast.reward, targets.reward, deductive_rows),
         "termination": weighted_mean(ended, deductive_rows),
         "spread": tf.add_n([gaussian_spread(*spread) for spread in spreads]),
@@ -89,10 +85,10 @@ def weigh(named: dict[str, tf.Tensor], weights: dict[str, float]) -> tf.Tensor:
     return tf.add_n([weights.get(name, 1.0) * value for name, value in named.items()])
 
 
-def decoded_error(decoded: tf.Tensor, targets: Targets, masks: Masks) -> tf.Tensor:
-    """How far D_d's o' (B, N, O) are from the real ones: second term of Eq. 3, and Eq. 4."""
+def observation_error(observations: tf.Tensor, targets: Targets, masks: Masks) -> tf.Tensor:
+    """How far o' (B, N, O), E_p's or D_d's, are from the real ones: in Eqs. 2, 3 and 4."""
     seen = masks.observations * masks.rows[:, None, None]
-    return squared_error(decoded, targets.observations, seen)
+    return squared_error(observations, targets.observations, seen)
 
 
 def reconstruction_error(

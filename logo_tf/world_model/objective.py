@@ -10,8 +10,8 @@ import tensorflow as tf
 from logo_tf.data.transitions import Transitions
 from logo_tf.world_model.base import Start
 from logo_tf.world_model.losses import (
-    decoded_error,
     forecast_losses,
+    observation_error,
     reconstruction_error,
     squared_error,
     weigh,
@@ -65,12 +65,12 @@ def _one_step(
     taught = _taught_rows(model, tf.shape(seen)[0], length)
     seen = tf.where(taught[:, None, None], targets.observations, seen)
     paths = model.deduce(start, local, observations, seen)
-    deductive_rows = spread_rows = masks.rows
+    deductive_rows = returned_rows = masks.rows
     if model.config.logo.deductive_training == "mixed":
         deductive_rows *= tf.where(taught, 1.0, model.config.logo.predicted_weight)
         # A step returns what follows from ô': what follows from real o' errs less.
-        spread_rows *= tf.where(taught, 0.0, 1.0)
-    named = _prediction(model, start, paths, targets, masks, deductive_rows, spread_rows)
+        returned_rows *= tf.where(taught, 0.0, 1.0)
+    named = _prediction(model, start, paths, targets, masks, deductive_rows, returned_rows)
     named |= _reconstructions(model, start, paths, targets, masks)
     return named, paths
 
@@ -134,9 +134,9 @@ def _prediction(
     targets: Targets,
     masks: Masks,
     deductive_rows: tf.Tensor,
-    spread_rows: tf.Tensor,
+    returned_rows: tf.Tensor,
 ) -> dict[str, tf.Tensor]:
-    """The prediction terms of Eqs. 2 and 3, and the losses of ŝ' and of the fused state.
+    """The prediction terms of Eqs. 2 and 3, and the losses of ŝ' and of what is fused.
 
     Args:
       model: LOGO.
@@ -145,22 +145,21 @@ def _prediction(
       targets: what happened.
       masks: what counts.
       deductive_rows: (B,) weight of each row for E_d's means.
-      spread_rows: (B,) for the spreads of the state and the reward.
+      returned_rows: (B,) for what is fused and for all spreads.
     """
     forecast = model.told(start, paths)
-    named = forecast_losses(forecast, targets, masks, deductive_rows, spread_rows)
-    fused = named.pop("state")
+    named = forecast_losses(forecast, targets, masks, deductive_rows, returned_rows)
+    state, observations = named.pop("state"), named.pop("observations")
     if model.config.logo.feedback == "fused":
-        named["fused_state"] = fused
+        named["fused_state"] = state
     if model.config.logo.observation_feedback == "fused":
-        named["fused_observations"] = named["observations"]
-        seen = masks.observations * masks.rows[:, None, None]
-        named["observations"] = squared_error(paths.predicted, targets.observations, seen)
-    for name, state, rows in (
+        named["fused_observations"] = observations
+    named["observations"] = observation_error(paths.predicted, targets, masks)
+    for name, part, rows in (
         ("deduced_state", paths.deduced, deductive_rows),
         ("auxiliary_state", paths.auxiliary, masks.rows),
     ):
-        named[name] = squared_error(state, targets.state, rows[:, None] * masks.state)
+        named[name] = squared_error(part, targets.state, rows[:, None] * masks.state)
     return named
 
 
@@ -179,17 +178,17 @@ def _reconstructions(
         # One pass of the decoder over s̄' (Eq. 3) and ŝ' (Eq. 4, reading a).
         decoded = model.deductive_decoder(tf.concat([paths.deduced, paths.auxiliary], axis=0))
         of_deduced, of_auxiliary = tf.split(decoded, 2)
-        named["regularisation"] = decoded_error(of_auxiliary, targets, masks)
+        named["regularisation"] = observation_error(of_auxiliary, targets, masks)
     else:
         of_deduced = model.deductive_decoder(paths.deduced)
         through = model.deduce(start, paths.local, paths.predicted, paths.predicted)
         dims = masks.rows[:, None] * masks.state
         named["regularisation"] = (
-            decoded_error(model.deductive_decoder(through.deduced), targets, masks)
+            observation_error(model.deductive_decoder(through.deduced), targets, masks)
             + squared_error(through.deduced, targets.state, dims)
             + squared_error(through.deductive.reward, targets.reward, masks.rows)
         )
-    named["deductive_reconstruction"] = decoded_error(of_deduced, targets, masks)
+    named["deductive_reconstruction"] = observation_error(of_deduced, targets, masks)
     return named
 
 
