@@ -1,4 +1,4 @@
-"""LOGO's properties: masks, symmetry, readings, units."""
+"""LOGO's properties: symmetry, readings, both paths, memory."""
 
 from __future__ import annotations
 
@@ -41,34 +41,10 @@ def arguments(kind, window):
     return first.state, first.observations, first.actions, first.agent_mask
 
 
-def test_step_has_the_shapes_it_promises(model, arguments):
-    spec, prediction = model.spec, model.step(*arguments)
-    n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
-    assert prediction.observations.shape == prediction.observations_std.shape == (6, n, o)
-    assert prediction.state.shape == prediction.state_std.shape == (6, s)
-    assert prediction.legal_actions.shape == (6, n, spec.legal_dim)
-    for scalar in ("reward", "reward_std", "termination", "uncertainty"):
-        assert getattr(prediction, scalar).shape == (6,)
-    assert (prediction.uncertainty.numpy() >= 0).all()
-
-
 def test_equal_seeds_are_equal_models(kind, tiny_model, model, arguments):
     _assert_same(tiny_model(kind).step(*arguments), model.step(*arguments))
     other = tiny_model(kind, seed=1).step(*arguments)
     assert not np.allclose(other.state, model.step(*arguments).state)
-
-
-def test_padding_and_the_dead_are_predicted_as_zero(model, arguments):
-    state, observations, actions, _ = arguments
-    alive = tf.one_hot(tf.zeros(6, tf.int32), model.spec.num_agents)
-    prediction = model.step(state, observations, actions, alive)
-    assert (prediction.observations.numpy()[:, 1:] == 0).all()
-    padded = prediction.observations.numpy()[:, model.spec.observation_mask == 0]
-    assert (padded == 0).all()
-    if model.spec.discrete:  # only the no-op is left to the dead
-        np.testing.assert_array_equal(
-            prediction.legal_actions.numpy()[:, 1:], np.broadcast_to([1, 0, 0, 0], (6, 2, 4))
-        )
 
 
 def test_uncertainty_is_the_distance_of_the_two_paths(model, arguments):
@@ -81,33 +57,24 @@ def test_uncertainty_is_the_distance_of_the_two_paths(model, arguments):
     )
 
 
-def test_rows_past_the_end_change_nothing(model, kind, window):
-    batch, _ = window(kind)
-    mask = tf.constant([[1.0, 1.0], [1.0, 0.0]] * 3)
-    plain = _losses_and_gradients(model, batch, mask, 2)
-
-    def spoil(values):
-        past = tf.reshape(mask, (6, 2, *[1] * (len(values.shape) - 2))) == 0
-        if values.dtype.is_floating:
-            return tf.where(past, tf.fill(tf.shape(values), tf.cast(1.0, values.dtype)), values)
-        return tf.where(past, tf.zeros_like(values), values)
-
-    _assert_same(_losses_and_gradients(model, tf.nest.map_structure(spoil, batch), mask, 2), plain)
+def test_uncertainty_may_be_the_predicted_spread(kind, tiny_model, arguments):
+    model = tiny_model(kind, logo=LogoConfig(uncertainty="spread"))
+    variance = model.predict(model.start(*arguments)).deductive.state_log_variance
+    expected = np.sqrt(np.mean(np.exp(variance), axis=-1))  # no dimension is constant here
+    np.testing.assert_allclose(model.step(*arguments).uncertainty, expected, rtol=1e-5)
 
 
-def test_padding_and_dead_agents_change_nothing(model, kind, window):
-    batch, mask = window(kind)
-    gone = tf.concat([batch.agent_mask[..., :-1], tf.zeros_like(batch.agent_mask[..., -1:])], -1)
-    batch = batch._replace(agent_mask=gone, next_agent_mask=gone)
-    plain = _losses_and_gradients(model, batch, mask, 2)
-    seen = gone[..., None] * model.spec.observation_mask
-    legal = tf.logical_and(batch.next_legal_actions, gone[..., None] > 0)
-    noisy = batch._replace(
-        observations=batch.observations + 5.0 * (1.0 - seen),
-        next_observations=batch.next_observations - 7.0 * (1.0 - seen),
-        next_legal_actions=legal,
-    )
-    _assert_same(_losses_and_gradients(model, noisy, mask, 2), plain)
+def test_returned_observations_mix_what_both_modules_see(kind, tiny_model, arguments):
+    model = tiny_model(kind)
+    gate, start = model.deductive_decoder.gate, model.start(*arguments)
+    decoded = model.deductive_decoder(model.predict(start).state) * model.scaling.observation_mask
+    for logit, share in ((-100.0, 0.0), (np.log(3.0), 0.75), (100.0, 1.0)):
+        gate.assign(np.full(gate.shape, logit, np.float32))
+        paths = model.predict(start)
+        expected = (1 - share) * paths.predicted + share * decoded
+        np.testing.assert_allclose(paths.observations, expected, rtol=1e-5, atol=1e-6)
+    plain = tiny_model(kind, logo=LogoConfig(observation_feedback="predicted")).predict(start)
+    assert plain.observations is plain.predicted
 
 
 def test_agents_can_change_places(tiny_model, window):
@@ -147,6 +114,7 @@ def test_agents_can_change_places(tiny_model, window):
         },
         {"regularisation": "observations", "feedback": "deduced", "local_heads": "shared"},
         {"feedback": "auxiliary", "deductive_training": "predicted", "local_reconstruction": 0.0},
+        {"observation_feedback": "predicted", "uncertainty": "spread"},
     ],
 )
 def test_every_reading_trains(tiny_model, window, settings):
@@ -154,8 +122,12 @@ def test_every_reading_trains(tiny_model, window, settings):
     losses, gradients = _losses_and_gradients(model, *window("discrete"), 2)
     assert np.isfinite([value.numpy() for value in losses.values()]).all()
     idle = [v.path for v, g in zip(_weights(model), gradients, strict=True) if g is None]
-    allowed = "local_decoder" if settings.get("local_reconstruction") == 0 else "nothing"
-    assert all(path.startswith(allowed) for path in idle)
+    allowed = ()
+    if settings.get("local_reconstruction") == 0:
+        allowed += ("local_decoder",)
+    if settings.get("observation_feedback") == "predicted":
+        allowed += ("deductive_decoder/gate",)
+    assert all(path.startswith(allowed) for path in idle), idle
 
 
 def _weights(model):
@@ -277,15 +249,19 @@ def test_variances_and_losses_move_what_they_should(tiny_model, window):
     assert any("shared_trunk" in path for path in moved["auxiliary_state"])
 
 
-def test_spreads_are_learned_from_what_a_step_returns(tiny_model, window):
+def test_what_is_fused_and_spreads_are_learned_from_what_a_step_returns(tiny_model, window):
     """Where E_d is given real o', in every other row, it errs less than in any step."""
     model = tiny_model("continuous")
     batch, mask = window("continuous", length=1)
     plain = model.losses(batch, mask, 1)
-    taught = np.arange(len(mask)) % 2 == 1
+    taught = (np.arange(len(mask)) % 2 == 1)[:, None].astype(np.float32)
     wrong = batch._replace(
-        rewards=batch.rewards + 50.0 * taught[:, None].astype(np.float32),
+        rewards=batch.rewards + 50.0 * taught,
+        next_state=batch.next_state + 50.0 * taught[..., None],
+        next_observations=batch.next_observations + 50.0 * taught[..., None, None],
     )
     changed = model.losses(wrong, mask, 1)
-    assert changed["reward"] > plain["reward"] + 1
-    np.testing.assert_allclose(changed["spread"], plain["spread"], rtol=1e-5)
+    for name in ("reward", "deduced_state", "observations", "deductive_reconstruction"):
+        assert changed[name] > plain[name] + 1, name
+    for name in ("spread", "fused_state", "fused_observations"):
+        np.testing.assert_allclose(changed[name], plain[name], rtol=1e-5, err_msg=name)

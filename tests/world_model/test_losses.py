@@ -118,7 +118,7 @@ def test_rows_weigh_differently_for_the_state_the_reward_and_the_spreads():
     assert plain["spread"].numpy() == pytest.approx(2 * HALF_LOG_TAU + (9 + 19) / 6)
     first, second = tf.constant([1.0, 0.0]), tf.constant([0.0, 1.0])
     split = forecast_losses(forecast, TARGETS, masks, first, second)
-    assert split["state"].numpy() == pytest.approx((1 + 2 * 4) / 3)
+    assert split["state"].numpy() == 4
     assert split["reward"].numpy() == 1
     assert split["spread"].numpy() == pytest.approx(2 * HALF_LOG_TAU + (4 + 9) / 2)
 
