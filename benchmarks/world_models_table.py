@@ -1,6 +1,7 @@
 """Tables of ``world_models.py``'s results: means over seeds, intervals, who wins.
 
     python benchmarks/world_models_table.py            # Markdown on standard output
+    python benchmarks/world_models_table.py --brief    # the README's table
 
 For every dataset and share of the episodes: the mean over seeds of each arm's error with its
 95 % interval (Student's t), and, against the reference arm, the differences paired by seed: a
@@ -31,7 +32,8 @@ COLUMNS = {
     "NLL s'": ("state_nll",),
     "NLL o'": ("observation_nll",),
     "inside 1 sigma": ("state_inside", "1"),
-    "Spearman": ("uncertainty_spearman",),
+    "Spearman 1": ("uncertainty_spearman_by_step", "step", "1"),
+    "Spearman 15": ("uncertainty_spearman_by_step", "step", "15"),
     "AUC": ("auc_other_actions",),
 }
 JUDGED = ("s' 1", "s' 15", "o' 1", "o' 15", "NLL s'", "NLL o'")
@@ -43,6 +45,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--results", type=Path, default=RESULTS / "world_models.jsonl")
     parser.add_argument("--reference", default="logo")
+    parser.add_argument("--brief", action="store_true", help="means of the judged errors alone")
     arguments = parser.parse_args()
     lines = [json.loads(line) for line in arguments.results.read_text().splitlines()]
     groups: dict[tuple[str, float], dict[str, dict[int, Any]]] = defaultdict(
@@ -51,6 +54,9 @@ def main() -> None:
     for line in lines:
         dataset, arm, share, seed = line["cell"]
         groups[dataset, share][arm][seed] = line
+    if arguments.brief:
+        print(brief(groups, arguments.reference))
+        return
     for (dataset, share), arms in sorted(groups.items()):
         print(f"\n**{dataset}, {share:.0%} of the episodes**\n")
         print(table(arms, arguments.reference))
@@ -75,11 +81,39 @@ def table(arms: dict[str, dict[int, Any]], reference: str) -> str:
     return "\n".join(rows)
 
 
+def brief(groups: dict, reference: str) -> str:
+    """Means of the judged errors: a row for each dataset, share and error, a column for each arm.
+
+    A rival's mean is marked ``=`` where the reference ties with it, ``+`` where it loses to it
+    and ``?`` where there are too few seeds to tell.
+    """
+    rivals = _rivals(groups, reference)
+    marks = {"win": "", "tie": " =", "loss": " **+**", None: " ?"}
+    rows = [f"| data | error | {reference} | " + " | ".join(rivals) + " |"]
+    rows.append("|" + "---|" * (3 + len(rivals)))
+    for (dataset, share), arms in sorted(groups.items(), key=lambda group: (-group[0][1], group)):
+        if reference not in arms:
+            continue
+        for column in JUDGED:
+            key = COLUMNS[column]
+
+            def mean(arm: str, arms: dict = arms, key: tuple[str, ...] = key) -> str:
+                known = [_value(run, key) for run in arms.get(arm, {}).values()]
+                known = [value for value in known if value is not None]
+                if not known:
+                    return "–"
+                mark = marks[verdict(arms[reference], arms[arm], key)] if arm != reference else ""
+                return f"{np.mean(known):.3f}{mark}"
+
+            cells = " | ".join(mean(arm) for arm in (reference, *rivals))
+            rows.append(f"| {dataset}, {share:.0%} | {column} | {cells} |")
+    return "\n".join(rows)
+
+
 def verdicts(groups: dict, reference: str) -> str:
     """How often the reference wins, ties and loses against each rival, error by error."""
     rows = ["| rival | " + " | ".join(JUDGED) + " |", "|" + "---|" * (1 + len(JUDGED))]
-    rivals = sorted({arm for arms in groups.values() for arm in arms} - {reference})
-    for rival in rivals:
+    for rival in _rivals(groups, reference):
         cells = []
         for column in JUDGED:
             found = [
@@ -90,6 +124,12 @@ def verdicts(groups: dict, reference: str) -> str:
             cells.append(" / ".join(str(found.count(one)) for one in ("win", "tie", "loss")))
         rows.append(f"| {rival} | " + " | ".join(cells) + " |")
     return "wins / ties / losses of " + reference + "\n\n" + "\n".join(rows)
+
+
+def _rivals(groups: dict, reference: str) -> list[str]:
+    """All arms but the reference and its variants, such as "logo, spread", which err alike."""
+    arms = {arm for arms in groups.values() for arm in arms}
+    return sorted(arm for arm in arms if not arm.startswith(reference))
 
 
 def verdict(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -> str | None:

@@ -50,7 +50,10 @@ class LogoConfig:
         ``fused``, a mixture of ô' and of what D_d sees in the returned state, in a
         proportion learned for each agent's each dimension.
       uncertainty: what a step says of its error: the ``discrepancy`` of ŝ' and s̄' (Eq. 5),
-        or the ``spread`` predicted for s'.
+        the ``spread`` predicted for s', or the root of ``both`` squares. Within the data the
+        spread ranks errors better (3m, after 1 and 15 steps: rank correlation .82 and .41
+        against .72 and .37; both .83 and .43), and the discrepancy tells other actions from
+        the logged ones (AUC .85 against .54; both .65).
       fusion_weight: weight of what is fused, beside the errors of the parts.
       regularisation: reading of Eq. 4: ``states`` (D_d turns ŝ' into o', which also
         trains E_s) or ``observations`` (ô' through E_d and D_d gives o' back).
@@ -71,7 +74,7 @@ class LogoConfig:
     predicted_weight: float = 2.0
     feedback: Literal["fused", "deduced", "auxiliary"] = "fused"
     observation_feedback: Literal["predicted", "fused"] = "fused"
-    uncertainty: Literal["discrepancy", "spread"] = "discrepancy"
+    uncertainty: Literal["discrepancy", "spread", "both"] = "discrepancy"
     fusion_weight: float = 1.0
     regularisation: Literal["states", "observations"] = "states"
     local_reconstruction: float = 0.02

@@ -187,12 +187,17 @@ class LogoWorldModel(BaseWorldModel):
         return observations + tf.sigmoid(self.deductive_decoder.gate) * (decoded - observations)
 
     def _uncertainty(self, paths: Paths) -> tf.Tensor:
-        """How far off s' may be, (B,): Eq. 5, or the spread that E_d predicts."""
-        if self._config.logo.uncertainty == "spread":
-            return self.state_spread(paths.deductive.state_log_variance)
+        """How far off s' may be, (B,): Eq. 5, the spread that E_d predicts, or both."""
+        reading = self._config.logo.uncertainty
+        spread = self.state_spread(paths.deductive.state_log_variance)
+        if reading == "spread":
+            return spread
         squared = tf.math.squared_difference(paths.auxiliary, paths.deduced)
         total = tf.reduce_sum(squared * self.scaling.state_mask, axis=-1)
-        return tf.sqrt(total / self.scaling.state_count)
+        squared_distance = total / self.scaling.state_count
+        if reading == "both":
+            squared_distance += tf.square(spread)
+        return tf.sqrt(squared_distance)
 
     def create_weights(self) -> None:
         """Run every part once on zeros, so that all variables exist."""

@@ -57,11 +57,16 @@ def test_uncertainty_is_the_distance_of_the_two_paths(model, arguments):
     )
 
 
-def test_uncertainty_may_be_the_predicted_spread(kind, tiny_model, arguments):
-    model = tiny_model(kind, logo=LogoConfig(uncertainty="spread"))
+def test_uncertainty_may_be_the_predicted_spread_or_both(kind, tiny_model, arguments):
+    def uncertainty(reading):
+        return tiny_model(kind, logo=LogoConfig(uncertainty=reading)).step(*arguments).uncertainty
+
+    model = tiny_model(kind)
     variance = model.predict(model.start(*arguments)).deductive.state_log_variance
-    expected = np.sqrt(np.mean(np.exp(variance), axis=-1))  # no dimension is constant here
-    np.testing.assert_allclose(model.step(*arguments).uncertainty, expected, rtol=1e-5)
+    spread = np.sqrt(np.mean(np.exp(variance), axis=-1))  # no dimension is constant here
+    np.testing.assert_allclose(uncertainty("spread"), spread, rtol=1e-5)
+    both = np.hypot(spread, uncertainty("discrepancy"))
+    np.testing.assert_allclose(uncertainty("both"), both, rtol=1e-5)
 
 
 def test_returned_observations_mix_what_both_modules_see(kind, tiny_model, arguments):
