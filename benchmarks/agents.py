@@ -22,7 +22,7 @@ os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 import tensorflow as tf
-from costs import step_cost
+from costs import step_costs
 from recording import RESULTS, figure, machine, record
 
 from logo_tf.config import override
@@ -46,19 +46,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kinds", nargs="+", default=["logo", "monolithic"])
     parser.add_argument("--agents", nargs="+", type=int, default=list(AGENTS))
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    if len(arguments.agents) < 2:
+        parser.error("--agents: an exponent takes two sizes or more")
     where, figures = machine(), {}
     costs: dict[tuple[str, int], float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for n in arguments.agents:
             dataset = random_dataset(Path(folder) / str(n), n)
-            for kind in arguments.kinds:
-                config = override(WorldModelConfig(), [f"kind={kind}"])
-                turns = [step_cost(dataset, config, 10) for _ in range(arguments.repetitions)]
+            configs = {
+                kind: override(WorldModelConfig(), [f"kind={kind}"]) for kind in arguments.kinds
+            }
+            turns = step_costs(dataset, configs, arguments.repetitions, every=10)
+            for kind, config in configs.items():
                 late = config.unroll_share
-                mixed = [(1 - late) * t.one_step + late * t.unrolled for t in turns]
+                mixed = [(1 - late) * t.one_step + late * t.unrolled for t in turns[kind]]
                 label = f"{kind}, {n} agents"
                 figures[f"{label}: training step"] = figure([1e3 * t for t in mixed], "CPU ms")
                 rates = [rollout_rate(dataset, config) for _ in range(arguments.repetitions)]

@@ -41,8 +41,9 @@ class LogoConfig:
         E_s cannot share.
       deductive_input: what E_d sees: ``observations`` (o' alone, as written in the
         paper) or ``all`` (o', s and a: some rewards are differences of states).
-      deductive_training: which o' train E_d: ``real`` (as written), ``predicted``
-        (ô' with the gradient stopped), or ``mixed`` (every other row each).
+      deductive_training: which o' train E_d one step ahead: ``real`` (as written),
+        ``predicted`` (ô' with the gradient stopped), or ``mixed`` (every other row each).
+        Open-loop steps always train it on ô'.
       predicted_weight: weight of rows with ô' against rows with real o', where mixed.
       feedback: the state that a step returns and feeds back: ``fused``
         (ŝ' + s̄') / 2, ``deduced`` s̄' or ``auxiliary`` ŝ'.
@@ -116,7 +117,8 @@ class EnsembleConfig:
     Attributes:
       members: K.
       elites: how many members, the best on held-out episodes, predict.
-      propagation: who predicts a row: one elite member (``routed``) or their ``mean``.
+      propagation: who predicts a row: one elite member (``routed``), or their ``mean``
+        with the variance of their mixture.
       penalty: its uncertainty: the largest ``aleatoric`` std of a member (MOPO), the
         ``deviation`` of the members' means, or their largest ``pairwise`` distance.
       bootstrap: whether members weigh rows differently, by ``poisson`` draws that
@@ -186,7 +188,7 @@ class WorldModelConfig:
     Attributes:
       kind: which world model, a name of ``registry``.
       width: units of each hidden layer.
-      depth: hidden layers of each network.
+      depth: hidden layers of each trunk.
       activation: of the hidden layers.
       logo: settings of LOGO alone, and so on for each rival.
       monolithic: of the monolithic model, and of the ensemble's members.
@@ -278,11 +280,12 @@ class WorldModelConfig:
             f"world model config: batch_size {self.batch_size} is too small for windows of "
             f"unroll {self.unroll}; it must be at least {2 * self.unroll}",
         )
-        shown = self.mamba.burn_in + self.unroll
+        burn_in = {"mamba": self.mamba.burn_in, "logo": self.logo.burn_in * bool(self.logo.memory)}
+        shown = burn_in.get(self.kind, 0) + self.unroll
         require(
-            self.kind != "mamba" or self.batch_size >= shown,
+            self.batch_size >= shown,
             f"world model config: batch_size {self.batch_size} is too small for windows of "
-            f"{self.mamba.burn_in} rows of burn-in and {self.unroll} more; it must be at least "
+            f"{shown - self.unroll} rows of burn-in and {self.unroll} more; it must be at least "
             f"{shown}",
         )
         require(

@@ -47,10 +47,10 @@ class LogoWorldModel(BaseWorldModel):
     u = || ŝ' - s̄' || / sqrt(predicted state dimensions)      on standardised states
     ```
 
-    Departures from the paper, each selectable in the config: E_d is also shown s and a,
-    and trained on predicted ô' too; the returned state is the mean of both paths (each
-    alone drifts sooner); the returned observations are a mixture of ô' and of what D_d
-    sees in that state, which ties the two together over a rollout; legal actions are
+    Departures from the paper, selectable in the config but for the last: E_d is also shown
+    s and a, and trained on predicted ô' too; the returned state is the mean of both paths
+    (each alone drifts sooner); the returned observations are a mixture of ô' and of what
+    D_d sees in that state, which ties the two together over a rollout; legal actions are
     predicted by E_p, who knows them locally.
     """
 

@@ -181,7 +181,8 @@ def _reconstructions(
         named["regularisation"] = observation_error(of_auxiliary, targets, masks)
     else:
         of_deduced = model.deductive_decoder(paths.deduced)
-        through = model.deduce(start, paths.local, paths.predicted, paths.predicted)
+        seen = model.visible(start, paths.local, paths.predicted)
+        through = model.deduce(start, paths.local, paths.predicted, seen)
         dims = masks.rows[:, None] * masks.state
         named["regularisation"] = (
             observation_error(model.deductive_decoder(through.deduced), targets, masks)

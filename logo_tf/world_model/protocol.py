@@ -26,8 +26,8 @@ class Prediction(NamedTuple):
     reward: (B,) mean; reward_std: (B,);
     termination: (B,) probability that the scenario ends with this step;
     legal_actions: (B, N, L) probability that each action is legal next (L = 0: continuous);
-    uncertainty: (B,) >= 0, Eq. 5 on standardised states over sqrt(predicted dimensions)
-    for LOGO, and what each rival says of itself;
+    uncertainty: (B,) >= 0 how far off the standardised s' may be, over sqrt(predicted
+    dimensions): Eq. 5 for LOGO, or another reading, and what each rival says of itself;
     memory: (B, N, M) what each agent remembers after the step; M = 0 without a memory.
     """
 
@@ -85,7 +85,7 @@ class WorldModel(Protocol):
     def members(self) -> Sequence[WorldModel]:
         """The models that are selected one by one; a model that is no ensemble is its own member.
 
-        The trainable variables of an ensemble of K lead with an axis K.
+        The trainable variables of an ensemble are listed member by member.
         """
 
     def select(self, scores: np.ndarray) -> None:

@@ -216,7 +216,7 @@ class _Training(tf.Module):
         )
         return iter(stream)
 
-    def _advance(self, steps: _Steps, batches: Iterator[Any], end: int) -> dict[str, float]:
+    def _advance(self, steps: GradientSteps, batches: Iterator[Any], end: int) -> dict[str, float]:
         """Take steps up to the next line of metrics, and return their means."""
         begin = int(self.step)
         until = min((begin // self._config.log_every + 1) * self._config.log_every, end)
@@ -226,8 +226,8 @@ class _Training(tf.Module):
             require_finite(begin + int(row) + 1, values, "world model")
         return dict(zip(steps.names, table.mean(axis=0).tolist(), strict=True))
 
-    def _steps(self, unroll: int) -> _Steps:
-        return _Steps(self.model, self.optimizer, self.step, self._config, unroll)
+    def _steps(self, unroll: int) -> GradientSteps:
+        return GradientSteps(self.model, self.optimizer, self.step, self._config, unroll)
 
     def _validator(self) -> Callable[[], dict[str, np.ndarray]]:
         """A function that measures each member's (K,) open-loop error on fixed held-out windows."""
@@ -292,7 +292,7 @@ class _Brief(ConsoleLogger):
         super().write(step, {name: metrics[name] for name in self._shown if name in metrics})
 
 
-class _Steps:
+class GradientSteps:
     """Many gradient steps in one graph call.
 
     Attributes:

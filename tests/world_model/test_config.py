@@ -22,6 +22,8 @@ def test_round_trip():
         ({"reward_weight": -1.0}, "reward_weight is negative"),
         ({"warmup_steps": -1}, "warmup_steps must not be negative"),
         ({"batch_size": 4, "unroll": 4}, "too small for windows"),
+        ({"logo": LogoConfig(memory=4, burn_in=300)}, "of 300 rows of burn-in and 4 more"),
+        ({"kind": "mamba", "batch_size": 8}, "of 8 rows of burn-in and 4 more"),
         ({"validate_every": 150}, "must be a multiple of"),
     ],
 )

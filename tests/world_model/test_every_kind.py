@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf.world_model.config import EnsembleConfig, MonolithicConfig
+from logo_tf.world_model.config import EnsembleConfig, LogoConfig, MonolithicConfig
 
 KINDS = {
     "logo": {"kind": "logo"},
+    "logo, other readings": {
+        "kind": "logo",
+        "logo": LogoConfig(
+            auxiliary="own", regularisation="observations", deductive_training="predicted"
+        ),
+    },
     "state": {"kind": "monolithic"},
     "one trunk": {"kind": "monolithic", "monolithic": MonolithicConfig(trunks="one")},
     "observations": {

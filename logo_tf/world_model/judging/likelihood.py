@@ -12,8 +12,6 @@ from logo_tf.world_model.judging.dimensions import Dimensions
 from logo_tf.world_model.judging.foresight import Foresight
 
 NOMINAL = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-# A model that gives no spread at all would be infinitely unlikely.
-_FLOOR = 1e-6
 
 
 class Residuals(NamedTuple):
@@ -27,6 +25,9 @@ class Residuals(NamedTuple):
 def residuals_of(seen: Foresight, units: Standardisation, dims: Dimensions) -> dict[str, Residuals]:
     """One-step residuals of ``state`` (B, S), ``observation`` (B, N, O) and ``reward`` (B,).
 
+    Where a model gives no spread it claims nothing, and nothing counts: those are the
+    dimensions that never varied in its training episodes.
+
     Args:
       seen: what was foreseen; its first step is looked at.
       units: of the dataset.
@@ -36,7 +37,8 @@ def residuals_of(seen: Foresight, units: Standardisation, dims: Dimensions) -> d
     lived = true.agent_mask[0] * true.next_agent_mask[0] * mask[:, None]
 
     def residuals(guess: Any, sigma: Any, value: Any, std: Any, weights: Any) -> Residuals:
-        return Residuals((guess - value) / std, np.maximum(sigma / std, _FLOOR), weights)
+        told = np.asarray(sigma) > 0
+        return Residuals((guess - value) / std, np.where(told, sigma / std, 1.0), weights * told)
 
     return {
         "state": residuals(

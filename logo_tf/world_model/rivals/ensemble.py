@@ -13,6 +13,7 @@ from logo_tf.data.transitions import Transitions
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.base import BaseWorldModel, Forecast, Start
 from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.losses import standard_deviation
 from logo_tf.world_model.protocol import WorldModel
 from logo_tf.world_model.rivals.monolithic import MonolithicWorldModel
 
@@ -64,7 +65,7 @@ class EnsembleWorldModel(BaseWorldModel):
         stacked = tf.nest.map_structure(lambda *values: tf.stack(values), *each)
         elites = each[: self.config.ensemble.elites]
         if self.config.ensemble.propagation == "mean":
-            chosen = tf.nest.map_structure(lambda *v: tf.add_n(v) / len(v), *elites)
+            chosen = _mixed(tf.nest.map_structure(lambda *values: tf.stack(values), *elites))
         else:
             chosen = tf.nest.map_structure(_routed, *elites)
         return chosen._replace(uncertainty=self._penalty(stacked), memory=start.memory)
@@ -92,6 +93,21 @@ class EnsembleWorldModel(BaseWorldModel):
             gaps = states[:, None] - states[None]  # (K, K, B, S)
             squared = tf.reduce_max(tf.reduce_sum(tf.square(gaps), axis=-1), axis=(0, 1))[:, None]
         return tf.sqrt(tf.reduce_sum(squared, axis=-1) / self.scaling.state_count)
+
+
+def _mixed(elites: Forecast) -> Forecast:
+    """The mean of E forecasts (E, B, ...), and the variance of their mixture."""
+    mean = tf.nest.map_structure(lambda values: tf.reduce_mean(values, axis=0), elites)
+    variances = {}
+    for name, spread in (
+        ("observations", "observation_log_variance"),
+        ("state", "state_log_variance"),
+        ("reward", "reward_log_variance"),
+    ):
+        own = tf.square(standard_deviation(getattr(elites, spread)))
+        apart = tf.math.reduce_variance(getattr(elites, name), axis=0)
+        variances[spread] = tf.math.log(tf.reduce_mean(own, axis=0) + apart)
+    return mean._replace(**variances)
 
 
 def _routed(*values: tf.Tensor) -> tf.Tensor:

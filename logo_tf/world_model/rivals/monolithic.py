@@ -19,8 +19,9 @@ class MonolithicWorldModel(BaseWorldModel):
 
     Means are changes, trained by squared error; variances are heads on stopped features,
     as LOGO's. With ``trunks="split"`` the state has a network of its own, which is the
-    fair rival: what LOGO's E_s is, with nothing beside it. Its uncertainty is the root
-    mean predicted variance of s', as a single probabilistic network has no other.
+    fair rival: LOGO's E_s and the trunk it goes on from, with nothing beside them. Its
+    uncertainty is the root mean predicted variance of s', as a single probabilistic
+    network has no other.
     """
 
     def __init__(

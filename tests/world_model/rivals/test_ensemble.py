@@ -61,6 +61,11 @@ def test_mean_propagation(ensemble, any_model, arguments):
     prediction = other(ensemble, any_model, propagation="mean").step(*arguments)
     each = [member.step(*arguments) for member in ensemble.members()[:2]]
     np.testing.assert_allclose(prediction.reward, (each[0].reward + each[1].reward) / 2, rtol=1e-4)
+    for name in ("reward", "state"):  # variance of a mixture: the mean one, and that of the means
+        apart = np.square(getattr(each[0], name) - getattr(each[1], name)) / 4
+        own = [np.square(getattr(one, f"{name}_std")) for one in each]
+        expected = np.sqrt(np.mean(own, axis=0) + apart)
+        np.testing.assert_allclose(getattr(prediction, f"{name}_std"), expected, rtol=1e-4)
 
 
 def test_the_best_members_come_first(ensemble, arguments):
