@@ -1,7 +1,7 @@
 """Tables of ``world_models.py``'s results: means over seeds, intervals, who wins.
 
     python benchmarks/world_models_table.py            # Markdown on standard output
-    python benchmarks/world_models_table.py --brief    # the README's table
+    python benchmarks/world_models_table.py --brief    # means of the judged errors alone
 
 For every dataset and share of the episodes: the mean over seeds of each arm's error with its
 95 % interval (Student's t), and, against the reference arm, the differences paired by seed: a
