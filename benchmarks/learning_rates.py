@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 from recording import RESULTS
-from world_models import FIRST_RATE, Cell, learning_rates, lines_of, prepared, read_plan, timed
+from world_models import FIRST_RATE, Cell, lines_of, prepared, read_plan, timed
 
 from logo_tf import artifacts
 from logo_tf.config import override
@@ -43,7 +43,7 @@ def main() -> None:
         ready = prepared(arguments, name, plan)
         for arm in arguments.arm or plan["arms"]:
             known = _known(file, name, arm)
-            best = learning_rates(arguments.results, name, plan)[arm] if known else FIRST_RATE
+            best = min(known, key=known.__getitem__, default=FIRST_RATE)
             while missing := [rate for rate in (best, best / 2, best * 2) if rate not in known]:
                 rate = missing[0]
                 cell = Cell(name, arm, 1.0, _SEED)
