@@ -11,9 +11,9 @@ from tf_agents.agents import tf_agent
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
+from logo_tf.agents.actor import TeamActor
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import action_spec, experience_spec, time_step_spec
-from logo_tf.agents.networks import TeamActor
 from logo_tf.agents.team_policy import GreedyTeamPolicy
 from logo_tf.data.statistics import Standardisation
 from logo_tf.seeds import derive
@@ -76,6 +76,7 @@ def build_actor(setup: AgentSetup) -> TeamActor:
         derive(setup.seed, "actor"),
         None if known is None else known.observation_mean,
         None if known is None else known.observation_std,
+        setup.config.memory,
     )
     actor.create_variables()
     return actor

@@ -40,17 +40,16 @@ def add(verbs: Any) -> None:
 def train(arguments: argparse.Namespace) -> int:
     """Train or resume a policy."""
     from logo_tf.agents.config import PolicyConfig
+    from logo_tf.agents.registry import default_config
     from logo_tf.cli.output import write_line
     from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.cli.settings import resolve
-    from logo_tf.config import override, require
+    from logo_tf.config import require
     from logo_tf.data.store import load_dataset
 
-    config = PolicyConfig()
-    if arguments.algorithm is not None:
-        config = override(config, [f"algorithm={arguments.algorithm}"])
-    config = resolve(config, arguments)
     dataset = load_dataset(arguments.data)
+    name = arguments.algorithm or PolicyConfig().algorithm
+    config = resolve(default_config(name, dataset.spec), arguments)
     model = None if arguments.model is None else Path(arguments.model)
     require(
         model is None or config.algorithm != "bc",
