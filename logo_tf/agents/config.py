@@ -45,6 +45,8 @@ class PolicyConfig:
       cql_sigma: macql: standard deviation of the draws around pi, in half widths.
       cql_rows: macql: whether the conservative term also covers imagined rows, as one
         MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
+      cfcql_temperature: cfcql: how much more the term is about agents whose values are far
+        from the data; 0 is about all alike.
       exploration: noise on the policy's actions while it imagines (``graph_policy``).
       imagination: how transitions are imagined; unused without a world model. The
         default departs from the paper's horizon of 15 and half-and-half batches. Measured
@@ -58,7 +60,7 @@ class PolicyConfig:
       checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
     """
 
-    algorithm: Literal["bc", "matd3bc", "macql"] = "matd3bc"
+    algorithm: Literal["bc", "matd3bc", "macql", "cfcql"] = "matd3bc"
     width: int = 128
     depth: int = 2
     memory: int = 0
@@ -84,6 +86,7 @@ class PolicyConfig:
     cql_actions: int = 4
     cql_sigma: float = 0.2
     cql_rows: Literal["all", "real"] = "all"
+    cfcql_temperature: float = 1.0
     exploration: float = 0.1
     imagination: ImaginationConfig = dataclasses.field(
         default_factory=lambda: ImaginationConfig(horizon=5, share=0.25)
@@ -119,6 +122,7 @@ class PolicyConfig:
             "target_noise_clip",
             "q_weight",
             "cql_alpha",
+            "cfcql_temperature",
             "exploration",
         )
         for name in not_negative:

@@ -66,14 +66,14 @@ def reward_scale(standardisation: Standardisation, terminates: bool) -> RewardSc
     return RewardScale(0.0 if terminates else mean, std if std > 0.0 else 1.0)
 
 
-def build_actor(setup: AgentSetup) -> TeamActor:
-    """Build the actor and its variables."""
+def build_actor(setup: AgentSetup, purpose: str = "actor") -> TeamActor:
+    """Build the actor, or another network of its form, and its variables."""
     known = setup.standardisation
     actor = TeamActor(
         setup.spec,
         setup.config.width,
         setup.config.depth,
-        derive(setup.seed, "actor"),
+        derive(setup.seed, purpose),
         None if known is None else known.observation_mean,
         None if known is None else known.observation_std,
         setup.config.memory,

@@ -79,6 +79,11 @@ class QMIXAgent(OfflineAgent):
         """The agents' values, which are the policy, and the mixer."""
         return {"actor": self._actor, "mixer": self._mixer}
 
+    @property
+    def trained(self) -> tuple[network.Network, ...]:
+        """The networks that the loss trains."""
+        return self._actor, self._mixer
+
     def values(self, experience: trajectory.Transition) -> Values:
         """What the learning networks say of a batch of windows."""
         seen = experience.time_step.observation
@@ -145,7 +150,7 @@ class QMIXAgent(OfflineAgent):
 
     def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
         config = self._setup.config
-        variables = [*self._actor.trainable_variables, *self._mixer.trainable_variables]
+        variables = [variable for net in self.trained for variable in net.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             terms = self.value_terms(experience, weights)

@@ -60,6 +60,13 @@ ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
             settings=(*_RECURRENT, "cql_alpha=1.0", "cql_states=128", "cql_actions=50"),
         ),
     },
+    "cfcql": {
+        "discrete": Algorithm(
+            "logo_tf.agents.cfcql:CFCQLAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
 }
 
 

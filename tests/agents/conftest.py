@@ -48,7 +48,7 @@ def make_agent(tiny_config):
 
     def make(spec, algorithm, rewards=(0.0, 1.0), **settings):
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        windows = WINDOWS if (algorithm, spec.discrete) == ("macql", True) else {}
+        windows = WINDOWS if spec.discrete and algorithm != "bc" else {}
         config = tiny_config(algorithm, **{**windows, **settings})
         agent = build_agent(AgentSetup(spec, config, 0, step, None, RewardScale(*rewards)))
         agent.initialize()
@@ -99,5 +99,21 @@ def make_experience(make_transitions):
         flags = np.zeros(rows) if synthetic is None else synthetic
         rows_ = make_transitions(spec, rows, **fields)
         return to_experience(rows_, tf.constant(flags, tf.float32), tf.ones(rows))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_windows(make_transitions):
+    """``make_windows(spec, inside=(B, T), synthetic=(B, T))``: windows of random rows."""
+
+    def make(spec, inside, synthetic=None, **fields):
+        inside = np.asarray(inside, np.float32)
+        rows = make_transitions(spec, inside.size, **fields)
+        windows = tf.nest.map_structure(
+            lambda x: tf.reshape(x, (*inside.shape, *x.shape[1:])), rows
+        )
+        flags = np.zeros_like(inside) if synthetic is None else np.asarray(synthetic, np.float32)
+        return to_experience(windows, tf.constant(flags), tf.constant(inside))
 
     return make

@@ -4,25 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf.agents.experience import to_experience
-
 T = 3  # one row of burn-in and two that count
-
-
-@pytest.fixture
-def make_windows(make_transitions):
-    """``make_windows(spec, inside=(B, T), synthetic=(B, T))``: windows of random rows."""
-
-    def make(spec, inside, synthetic=None, **fields):
-        inside = np.asarray(inside, np.float32)
-        rows = make_transitions(spec, inside.size, **fields)
-        windows = tf.nest.map_structure(
-            lambda x: tf.reshape(x, (*inside.shape, *x.shape[1:])), rows
-        )
-        flags = np.zeros_like(inside) if synthetic is None else np.asarray(synthetic, np.float32)
-        return to_experience(windows, tf.constant(flags), tf.constant(inside))
-
-    return make
 
 
 @pytest.fixture
