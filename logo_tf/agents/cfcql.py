@@ -10,7 +10,8 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import cross_entropy, masked_mean
 from logo_tf.agents.offline_agent import AgentSetup, build_actor
-from logo_tf.agents.qmix import QMIXAgent, ValueInfo, Values
+from logo_tf.agents.qmix import QMIXAgent, Values
+from logo_tf.agents.value_agent import ValueInfo, of_actions
 
 
 class CFCQLAgent(QMIXAgent):
@@ -51,7 +52,7 @@ class CFCQLAgent(QMIXAgent):
             experience.action_step.action,
             rows[..., None] * seen["agent_mask"],
         )
-        return terms._replace(critic_loss=terms.critic_loss + cloning)
+        return terms._replace(critic_loss=terms.critic_loss + cloning, actor_loss=cloning)
 
     def conservative(
         self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
@@ -71,7 +72,7 @@ class CFCQLAgent(QMIXAgent):
         """(B, T, N, A): Q_tot if agent i had done b, at ``ILLEGAL_LOGIT`` where it could not."""
         n, a = self._setup.spec.num_agents, self._setup.spec.action_dim
         seen, actions = experience.time_step.observation, experience.action_step.action
-        logged = tf.gather(values.utilities, actions, axis=-1, batch_dims=3)
+        logged = of_actions(values.utilities, actions)
         # (B, T, N, A, N): in i's row, b's column, agent i's value is that of b.
         own = tf.eye(n)[:, None, :]
         replaced = own * values.utilities[..., None]

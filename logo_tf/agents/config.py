@@ -47,6 +47,9 @@ class PolicyConfig:
         MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
       cfcql_temperature: cfcql: how much more the term is about agents whose values are far
         from the data; 0 is about all alike.
+      icq_beta: icq: temperature of the policy's weights exp(A / beta).
+      icq_value_beta: icq: that of the targets' weights.
+      omiga_alpha: omiga: temperature of both; small ones trust the values more.
       exploration: noise on the policy's actions while it imagines (``graph_policy``).
       imagination: how transitions are imagined; unused without a world model. The
         default departs from the paper's horizon of 15 and half-and-half batches. Measured
@@ -60,7 +63,7 @@ class PolicyConfig:
       checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
     """
 
-    algorithm: Literal["bc", "matd3bc", "macql", "cfcql"] = "matd3bc"
+    algorithm: Literal["bc", "matd3bc", "macql", "cfcql", "icq", "omiga"] = "matd3bc"
     width: int = 128
     depth: int = 2
     memory: int = 0
@@ -87,6 +90,9 @@ class PolicyConfig:
     cql_sigma: float = 0.2
     cql_rows: Literal["all", "real"] = "all"
     cfcql_temperature: float = 1.0
+    icq_beta: float = 0.1
+    icq_value_beta: float = 1000.0
+    omiga_alpha: float = 1.0
     exploration: float = 0.1
     imagination: ImaginationConfig = dataclasses.field(
         default_factory=lambda: ImaginationConfig(horizon=5, share=0.25)
@@ -109,6 +115,9 @@ class PolicyConfig:
             "cql_states",
             "cql_actions",
             "cql_sigma",
+            "icq_beta",
+            "icq_value_beta",
+            "omiga_alpha",
             "log_every",
             "checkpoint_every",
         )

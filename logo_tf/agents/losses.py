@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -47,6 +48,16 @@ def cross_entropy(logits: tf.Tensor, actions: tf.Tensor, mask: tf.Tensor) -> tf.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=actions, logits=logits)
     return masked_mean(losses, mask)
+
+
+def relative_weights(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """exp(score), scaled so that its mean where ``mask`` is 1 is 1; of any equal shape.
+
+    What in-sample methods weigh rows by: a softmax over the batch, times its size.
+    """
+    largest = tf.reduce_max(tf.where(mask > 0, scores, -np.inf))
+    weights = tf.exp(tf.minimum(scores - largest, 0.0))
+    return tf.math.divide_no_nan(weights, masked_mean(weights, mask))
 
 
 def temporal_difference(q: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> TemporalDifference:

@@ -1,4 +1,4 @@
-"""QMIX's mixer: the team's value from those of its agents, as a TF-Agents network."""
+"""Mixers: the team's value from those of its agents, as TF-Agents networks."""
 
 from __future__ import annotations
 
@@ -89,3 +89,61 @@ class MonotonicMixer(network.Network):
         hidden = tf.nn.elu(values @ first + self._first_bias(known)[:, None])
         second = tf.abs(self._second(known))[:, :, None]
         return tf.squeeze(hidden @ second, axis=-1) + self._value(known)
+
+
+class LinearMixer(network.Network):
+    """Q_tot = sum_i w_i(s) Q_i + b(s), w >= 0: how much each agent's value counts.
+
+    References: Yang et al., "Believe What You See" (ICQ), 2021; Wang et al., "Offline
+    Multi-Agent Reinforcement Learning with Implicit Global-to-Local Value Regularization"
+    (OMIGA), 2023. Weights that never train: the mean and standard deviation of the state.
+    """
+
+    def __init__(
+        self,
+        spec: ScenarioSpec,
+        width: int,
+        seed: int,
+        state_mean: np.ndarray | None = None,
+        state_std: np.ndarray | None = None,
+        name: str = "LinearMixer",
+    ) -> None:
+        """Build the layers.
+
+        Args:
+          spec: the scenario spec.
+          width: units of the layer by which the state chooses w and b.
+          seed: fixes the initial weights.
+          state_mean: (S,); None is zeros.
+          state_std: (S,), positive; None is ones.
+          name: the network's name.
+        """
+        state = tf.TensorSpec((spec.state_dim,), tf.float32)
+        values = tf.TensorSpec((spec.num_agents,), tf.float32)
+        super().__init__(input_tensor_spec=(state, values), name=name)
+        self._mean = constant(self, "state_mean", (spec.state_dim,), state_mean, 0.0)
+        self._std = constant(self, "state_std", (spec.state_dim,), state_std, 1.0)
+        self._hidden = dense(width, derive(seed, "hidden"))
+        self._weights = dense(spec.num_agents, derive(seed, "w"))
+        self._bias = dense(1, derive(seed, "b"))
+
+    def call(
+        self,
+        inputs: tuple[tf.Tensor, tf.Tensor],
+        step_type: Any = (),
+        network_state: Any = (),
+        training: bool = False,
+    ) -> tuple[tf.Tensor, Any]:
+        """Return Q_tot (B,) of states (B, S) and the agents' values (B, N)."""
+        del step_type, training
+        state, values = inputs
+        hidden = self._features(state)
+        weighed = tf.reduce_sum(tf.abs(self._weights(hidden)) * values, axis=-1)
+        return weighed + tf.squeeze(self._bias(hidden), axis=-1), network_state
+
+    def weights_of(self, state: tf.Tensor) -> tf.Tensor:
+        """w, (..., N), of states (..., S)."""
+        return tf.abs(self._weights(self._features(state)))
+
+    def _features(self, state: tf.Tensor) -> tf.Tensor:
+        return tf.nn.relu(self._hidden((state - self._mean) / self._std))

@@ -67,6 +67,20 @@ ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
             settings=_RECURRENT,
         ),
     },
+    "icq": {
+        "discrete": Algorithm(
+            "logo_tf.agents.icq:ICQAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
+    "omiga": {
+        "discrete": Algorithm(
+            "logo_tf.agents.omiga:OMIGAAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
 }
 
 

@@ -11,6 +11,7 @@ from logo_tf.agents.losses import (
     lambda_returns,
     masked_mean,
     regression,
+    relative_weights,
     temporal_difference,
 )
 
@@ -106,3 +107,11 @@ def test_lambda_returns_stop_where_an_episode_does():
     np.testing.assert_allclose(limit, [[6.0, 12.0]])
     ended = lambda_returns(rewards, tf.constant([[0.0, 0.5]]), values, nothing, 1.0)
     np.testing.assert_allclose(ended, [[1.0, 12.0]])
+
+
+def test_relative_weights_are_a_softmax_times_its_size():
+    scores = tf.constant([[0.0, np.log(3.0)], [1e6, 0.0]])
+    mask = tf.constant([[1.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(relative_weights(scores, mask)[0], [0.5, 1.5], rtol=1e-6)
+    assert np.isfinite(relative_weights(scores, mask)).all()
+    assert not relative_weights(scores, tf.zeros((2, 2))).numpy().any()

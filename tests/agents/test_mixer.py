@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from logo_tf.agents.mixer import MonotonicMixer
+from logo_tf.agents.mixer import LinearMixer, MonotonicMixer
 
 
 def mixer_of(spec, width=4, **kwargs):
@@ -65,3 +65,17 @@ def test_any_number_of_agents(discrete_spec):
     )
     q = mixer_of(many).mix(tf.zeros((2, many.state_dim)), tf.zeros((2, 3, 7)))
     assert q.shape == (2, 3)
+
+
+def test_a_linear_mixer_by_hand(discrete_spec):
+    """|-2| 1 + |1| 2 + |0| 3 + 7 = 11, whatever the state."""
+    mixer = LinearMixer(discrete_spec, 5, seed=0)
+    mixer.create_variables()
+    for variable in mixer.trainable_variables:
+        variable.assign(tf.zeros_like(variable))
+    mixer._weights.bias.assign([-2.0, 1.0, 0.0])
+    mixer._bias.bias.assign([7.0])
+    state = tf.zeros((1, discrete_spec.state_dim))
+    q, _ = mixer((state, tf.constant([[1.0, 2.0, 3.0]])))
+    np.testing.assert_allclose(q, [11.0])
+    np.testing.assert_allclose(mixer.weights_of(state[:, None]), [[[2.0, 1.0, 0.0]]])
