@@ -90,25 +90,21 @@ def algorithm(name: str, spec: ScenarioSpec) -> Algorithm:
     Raises:
       LogoError: the name is unknown, or the algorithm cannot train this action kind.
     """
-    if name not in ALGORITHMS:
-        raise LogoError(f"unknown algorithm {name!r}; {nearest(name, ALGORITHMS)}")
-    kinds = ALGORITHMS[name]
-    if spec.action_kind not in kinds:
-        fitting = [other for other, known in ALGORITHMS.items() if spec.action_kind in known]
-        raise LogoError(
-            f"algorithm {name!r} trains {' and '.join(kinds)} actions, but "
-            f"{spec.name} has {spec.action_kind} ones; choose one of: {', '.join(fitting)}"
-        )
-    return kinds[spec.action_kind]
+    return _entry(name, spec.action_kind, f"{spec.name} has")
 
 
-def default_config(name: str, spec: ScenarioSpec) -> PolicyConfig:
-    """The settings that an algorithm starts from in a scenario.
+def default_config(name: str | None, kind: ActionKind) -> PolicyConfig:
+    """The settings that an algorithm starts from for one kind of action.
+
+    Args:
+      name: of the algorithm; None is matd3bc or, for discrete actions, macql.
+      kind: of the actions.
 
     Raises:
-      LogoError: as ``algorithm``.
+      LogoError: the name is unknown, or the algorithm cannot train this kind.
     """
-    settings = algorithm(name, spec).settings
+    name = name or ("macql" if kind == "discrete" else "matd3bc")
+    settings = _entry(name, kind, "these scenarios have").settings
     return override(PolicyConfig(), [f"algorithm={name}", *settings])
 
 
@@ -130,6 +126,28 @@ def portion_of(config: PolicyConfig, spec: ScenarioSpec) -> Portion:
     """
     portion: Portion = _named(algorithm(config.algorithm, spec).portion)(config)
     return portion
+
+
+def require_algorithm(name: str) -> None:
+    """Check a name before there is a scenario.
+
+    Raises:
+      LogoError: there is no such algorithm.
+    """
+    if name not in ALGORITHMS:
+        raise LogoError(f"unknown algorithm {name!r}; {nearest(name, ALGORITHMS)}")
+
+
+def _entry(name: str, kind: ActionKind, whose: str) -> Algorithm:
+    require_algorithm(name)
+    kinds = ALGORITHMS[name]
+    if kind not in kinds:
+        fitting = [other for other, known in ALGORITHMS.items() if kind in known]
+        raise LogoError(
+            f"algorithm {name!r} trains {' and '.join(kinds)} actions, but "
+            f"{whose} {kind} ones; choose one of: {', '.join(fitting)}"
+        )
+    return kinds[kind]
 
 
 def _named(place: str) -> Any:

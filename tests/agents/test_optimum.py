@@ -186,7 +186,7 @@ def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, 
     assert logged == pytest.approx(scenario.behaviour, abs=0.05)
     data = write_dataset(tmp_path / "data", spec, episodes, config={}, provenance={})
     config = override(
-        default_config(algorithm, spec),
+        default_config(algorithm, spec.action_kind),
         [*settings, "log_every=300", "checkpoint_every=600"],
     )
     path = train_policy(data, config, 0, tmp_path / "policy", loggers=[])
