@@ -75,8 +75,7 @@ def main() -> None:
 class LogoWithoutEncoder(LogoWorldModel):
     """LOGO without E_s and all that exists for it: what the uncertainty costs is the rest.
 
-    Its loss is an unweighted sum; what it learns is of no interest. Terms that it leaves
-    out are in no result, so TensorFlow does not compute them.
+    Its loss is an unweighted sum; what it learns is of no interest.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -92,7 +91,7 @@ class LogoWithoutEncoder(LogoWorldModel):
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
         """The losses of a batch of windows, without those of E_s."""
         named = objective.losses(self, batch, mask, unroll)
-        left_out = ("loss", "auxiliary_state", "regularisation")
+        left_out = ("loss", "auxiliary_state")
         kept = {name: value for name, value in named.items() if not name.endswith(left_out)}
         return {"loss": tf.add_n(list(kept.values())), **kept}
 
@@ -132,8 +131,8 @@ class Metronome:
 def config_of(model: str) -> WorldModelConfig:
     """The default settings of a model."""
     if model == WITHOUT:
-        # The readings whose losses do not mention E_s.
-        logo = LogoConfig(feedback="deduced", regularisation="observations")
+        # What does not mention E_s.
+        logo = LogoConfig(feedback="deduced", regularisation_weight=0.0)
         return WorldModelConfig(logo=logo)
     return WorldModelConfig(kind=model)
 

@@ -103,7 +103,10 @@ def main() -> None:
             arm: {**about, "rate_of": reference} for arm, about in plan["ablations"].items()
         }
         plan["arms"] = {reference: plan["arms"][reference], **ablations}
-    arms = [arm for arm in arguments.arm or plan["arms"] if arm in plan["arms"]]
+    arms = arguments.arm or list(plan["arms"])
+    if strangers := set(arms) - set(plan["arms"]):
+        kind = "not an ablation" if arguments.ablations else "an ablation: add --ablations"
+        parser.error(f"{', '.join(strangers)}: {kind}")
     file = arguments.results / ("ablations.jsonl" if arguments.ablations else "world_models.jsonl")
     done = {Cell(*line["cell"]): line["config"] for line in map(json.loads, lines_of(file))}
     ready: dict[str, Prepared] = {}

@@ -2,6 +2,7 @@
 
     python benchmarks/world_models_table.py            # Markdown on standard output
     python benchmarks/world_models_table.py --brief    # means of the judged errors alone
+    python benchmarks/world_models_table.py --ablations   # what each change does to LOGO
 
 For every dataset and share of the episodes: the mean over seeds of each arm's error with its
 95 % interval (Student's t), and, against the reference arm, the differences paired by seed: a
@@ -43,11 +44,14 @@ _PAIRS = 5
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=RESULTS / "world_models.jsonl")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder")
     parser.add_argument("--reference", default="logo")
-    parser.add_argument("--brief", action="store_true", help="means of the judged errors alone")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--brief", action="store_true", help="means of the judged errors alone")
+    form.add_argument("--ablations", action="store_true", help="of ablations.jsonl, in one table")
     arguments = parser.parse_args()
-    lines = [json.loads(line) for line in arguments.results.read_text().splitlines()]
+    file = "ablations.jsonl" if arguments.ablations else "world_models.jsonl"
+    lines = [json.loads(line) for line in (arguments.results / file).read_text().splitlines()]
     groups: dict[tuple[str, float], dict[str, dict[int, Any]]] = defaultdict(
         lambda: defaultdict(dict)
     )
@@ -56,6 +60,9 @@ def main() -> None:
         groups[dataset, share][arm][seed] = line
     if arguments.brief:
         print(brief(groups, arguments.reference))
+        return
+    if arguments.ablations:
+        print(changes(groups, arguments.reference))
         return
     for (dataset, share), arms in sorted(groups.items()):
         print(f"\n**{dataset}, {share:.0%} of the episodes**\n")
@@ -110,6 +117,40 @@ def brief(groups: dict, reference: str) -> str:
     return "\n".join(rows)
 
 
+def changes(groups: dict, reference: str) -> str:
+    """What each variant's judged errors are above the reference's: a row for each variant.
+
+    In per cent of the reference's mean (likelihoods: in nats), with half the 95 % interval
+    of the mean of differences paired by seed; bold where that leaves 0 out.
+    """
+    columns = [(group, column) for group in sorted(groups) for column in JUDGED]
+    names = [f"{dataset}, {share:.0%}: {column}" for (dataset, share), column in columns]
+    rows = ["| variant | " + " | ".join(names) + " |", "|" + "---|" * (1 + len(names))]
+    for variant in dict.fromkeys(arm for arms in groups.values() for arm in arms):
+        if variant.startswith(reference):
+            continue
+        cells = [
+            _change(groups[group].get(reference, {}), groups[group].get(variant, {}), column)
+            for group, column in columns
+        ]
+        rows.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def _change(ours: dict[int, Any], theirs: dict[int, Any], column: str) -> str:
+    pairs = _pairs(ours, theirs, COLUMNS[column])
+    if not len(pairs):
+        return "–"
+    scale = 1.0 if column.startswith("NLL") else 0.01 * pairs[:, 0].mean()
+    differences = (pairs[:, 1] - pairs[:, 0]) / scale
+    text = f"{differences.mean():+.{2 if scale == 1 else 1}f}"
+    if len(pairs) < _PAIRS:
+        return f"{text} ?"
+    low, high = _bounds(differences)
+    text = f"{text} ± {(high - low) / 2:.{2 if scale == 1 else 1}f}"
+    return text if low <= 0 <= high else f"**{text}**"
+
+
 def verdicts(groups: dict, reference: str) -> str:
     """How often the reference wins, ties and loses against each rival, error by error."""
     rows = ["| rival | " + " | ".join(JUDGED) + " |", "|" + "---|" * (1 + len(JUDGED))]
@@ -134,15 +175,20 @@ def _rivals(groups: dict, reference: str) -> list[str]:
 
 def verdict(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -> str | None:
     """``win``, ``tie`` or ``loss`` of ours, paired by seed; None below 5 pairs."""
+    pairs = _pairs(ours, theirs, key)
+    if len(pairs) < _PAIRS:
+        return None
+    low, high = _bounds(pairs[:, 0] - pairs[:, 1])
+    return "win" if high < 0 else "loss" if low > 0 else "tie"
+
+
+def _pairs(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -> np.ndarray:
+    """(pairs, 2): the figures of both, of every seed that both have."""
     pairs = [
         (_value(ours[seed], key), _value(theirs[seed], key))
         for seed in sorted(ours.keys() & theirs)
     ]
-    differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
-    if len(differences) < _PAIRS:
-        return None
-    low, high = _bounds(differences)
-    return "win" if high < 0 else "loss" if low > 0 else "tie"
+    return np.array([pair for pair in pairs if None not in pair]).reshape(-1, 2)
 
 
 def _value(run: dict[str, Any], key: tuple[str, ...]) -> float | None:

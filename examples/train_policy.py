@@ -8,9 +8,9 @@ python examples/train_policy.py --data RUN/dataset --model RUN/world_model [--ou
 import argparse
 from pathlib import Path
 
-from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.learner import train_policy
 from logo_tf.agents.policy import load_policy
+from logo_tf.agents.registry import default_config
 from logo_tf.config import override
 from logo_tf.data.store import load_dataset
 from logo_tf.evaluation.returns import evaluate_policy
@@ -22,13 +22,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", type=Path, help="left out: learn from real data alone")
     parser.add_argument("--out", type=Path, default=Path("runs/policy_example"))
     parser.add_argument("--episodes", type=int, default=10)
-    parser.add_argument(
-        "--set", nargs="+", default=[], help="settings, such as steps=2000 algorithm=macql"
-    )
+    parser.add_argument("--algorithm", help="matd3bc or, for choices, macql by default")
+    parser.add_argument("--set", nargs="+", default=[], help="settings, such as steps=2000")
     options = parser.parse_args(arguments)
 
     dataset = load_dataset(options.data)
-    config = override(PolicyConfig(), options.set)
+    config = override(default_config(options.algorithm, dataset.spec.action_kind), options.set)
     path = train_policy(dataset, config, 0, options.out, world_model=options.model)
 
     policy = load_policy(path)

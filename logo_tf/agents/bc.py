@@ -9,8 +9,8 @@ from tf_agents.agents import tf_agent
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import cross_entropy, regression
-from logo_tf.agents.networks import to_unit
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.units import to_unit
 
 
 class BCInfo(NamedTuple):

@@ -11,9 +11,10 @@ from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 from tf_agents.utils import common
 
+from logo_tf.agents.critic import TwinCritic
 from logo_tf.agents.losses import masked_mean, temporal_difference
-from logo_tf.agents.networks import TwinCritic, from_unit, to_unit
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.units import from_unit, to_unit
 from logo_tf.seeds import pair
 
 

@@ -17,13 +17,21 @@ class PolicyConfig:
       algorithm: an entry of ``agents/registry.py``.
       width: of each hidden layer, of actor and critics.
       depth: hidden layers, of actor and critics.
+      memory: units of each agent's GRU, before its output layer; 0 is none. For
+        algorithms that learn from windows.
       critic_norm: normalisation before each relu of the critics.
+      mixer_width: of QMIX's mixer's hidden layer.
+      hyper_width: of the layer by which the state chooses the mixer's weights.
       steps: gradient steps.
-      batch_size: rows a step; half of them imagined where a world model is given.
+      batch_size: rows a step; a share of them imagined where a world model is given.
+      window: rows of a window on which losses stand, for algorithms that learn from
+        windows of an episode; a batch is ``batch_size`` / ``window`` of them.
+      burn_in: rows before them that only fill memories.
       actor_learning_rate: Adam's.
       critic_learning_rate: Adam's.
       gradient_clip: largest global norm of the critics' gradient.
       gamma: discount per step.
+      trace: lambda of TD(lambda), along windows.
       tau: how far target networks move at each update of the actor.
       actor_every: critic steps per update of actor and targets.
       target_noise: standard deviation of the noise on the target's actions, in half
@@ -32,10 +40,16 @@ class PolicyConfig:
       q_weight: matd3bc: weight of the value against cloning (TD3+BC's alpha).
       cql_alpha: macql: weight of the conservative term.
       cql_states: macql: how many of the batch's rows the conservative term uses.
-      cql_actions: macql: joint actions drawn per state and kind (uniform, pi(o), pi(o')).
+      cql_actions: macql: joint actions drawn per state and kind (uniform, pi(o), pi(o');
+        discrete: uniform alone).
       cql_sigma: macql: standard deviation of the draws around pi, in half widths.
       cql_rows: macql: whether the conservative term also covers imagined rows, as one
         MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
+      cfcql_temperature: cfcql: how much more the term is about agents whose values are far
+        from the data; 0 is about all alike.
+      icq_beta: icq: temperature of the policy's weights exp(A / beta).
+      icq_value_beta: icq: that of the targets' weights.
+      omiga_alpha: omiga: temperature of both; small ones trust the values more.
       exploration: noise on the policy's actions while it imagines (``graph_policy``).
       imagination: how transitions are imagined; unused without a world model. The
         default departs from the paper's horizon of 15 and half-and-half batches. Measured
@@ -49,16 +63,22 @@ class PolicyConfig:
       checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
     """
 
-    algorithm: Literal["bc", "matd3bc", "macql"] = "matd3bc"
+    algorithm: Literal["bc", "matd3bc", "macql", "cfcql", "icq", "omiga"] = "matd3bc"
     width: int = 128
     depth: int = 2
+    memory: int = 0
     critic_norm: Literal["layer", "none"] = "layer"
+    mixer_width: int = 32
+    hyper_width: int = 64
     steps: int = 8000
     batch_size: int = 256
+    window: int = 1
+    burn_in: int = 0
     actor_learning_rate: float = 1e-3
     critic_learning_rate: float = 1e-3
     gradient_clip: float = 10.0
     gamma: float = 0.99
+    trace: float = 0.6
     tau: float = 0.01
     actor_every: int = 2
     target_noise: float = 0.2
@@ -69,6 +89,10 @@ class PolicyConfig:
     cql_actions: int = 4
     cql_sigma: float = 0.2
     cql_rows: Literal["all", "real"] = "all"
+    cfcql_temperature: float = 1.0
+    icq_beta: float = 0.1
+    icq_value_beta: float = 1000.0
+    omiga_alpha: float = 1.0
     exploration: float = 0.1
     imagination: ImaginationConfig = dataclasses.field(
         default_factory=lambda: ImaginationConfig(horizon=5, share=0.25)
@@ -80,7 +104,10 @@ class PolicyConfig:
         positive = (
             "width",
             "depth",
+            "mixer_width",
+            "hyper_width",
             "steps",
+            "window",
             "actor_learning_rate",
             "critic_learning_rate",
             "gradient_clip",
@@ -88,13 +115,26 @@ class PolicyConfig:
             "cql_states",
             "cql_actions",
             "cql_sigma",
+            "icq_beta",
+            "icq_value_beta",
+            "omiga_alpha",
             "log_every",
             "checkpoint_every",
         )
         for name in positive:
             value = getattr(self, name)
             require(value > 0, f"policy.{name} must be positive, got {value}")
-        for name in ("target_noise", "target_noise_clip", "q_weight", "cql_alpha", "exploration"):
+        not_negative = (
+            "memory",
+            "burn_in",
+            "target_noise",
+            "target_noise_clip",
+            "q_weight",
+            "cql_alpha",
+            "cfcql_temperature",
+            "exploration",
+        )
+        for name in not_negative:
             value = getattr(self, name)
             require(value >= 0, f"policy.{name} must not be negative, got {value}")
         require(
@@ -102,6 +142,7 @@ class PolicyConfig:
         )
         require(0 < self.tau <= 1, f"policy.tau must be in (0, 1], got {self.tau}")
         require(0 <= self.gamma < 1, f"policy.gamma must be in [0, 1), got {self.gamma}")
+        require(0 <= self.trace <= 1, f"policy.trace must be in [0, 1], got {self.trace}")
         require(
             self.checkpoint_every % self.log_every == 0,
             f"policy.checkpoint_every must be a multiple of policy.log_every, "

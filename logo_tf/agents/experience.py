@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tf_agents.specs import tensor_spec
 from tf_agents.trajectories import policy_step, trajectory
@@ -47,13 +49,18 @@ def experience_spec(spec: ScenarioSpec) -> trajectory.Transition:
         time_step=ts.time_step_spec(seen),
         action_step=policy_step.PolicyStep(
             action=action_spec(spec),
-            info={"synthetic": tf.TensorSpec((), tf.float32, "synthetic")},
+            info={
+                "synthetic": tf.TensorSpec((), tf.float32, "synthetic"),
+                "inside": tf.TensorSpec((), tf.float32, "inside"),
+            },
         ),
         next_time_step=ts.time_step_spec(seen),
     )
 
 
-def to_experience(transitions: Transitions, synthetic: tf.Tensor) -> trajectory.Transition:
+def to_experience(
+    transitions: Transitions, synthetic: tf.Tensor, inside: tf.Tensor
+) -> trajectory.Transition:
     """Rewrite a batch for an agent.
 
     Training needs more than acting: the observation also holds the global state and the
@@ -61,12 +68,13 @@ def to_experience(transitions: Transitions, synthetic: tf.Tensor) -> trajectory.
     too: there a value function goes on.
 
     Args:
-      transitions: (B, ...).
-      synthetic: (B,) float32, 1 where a row was imagined: what only real data can
-        support (behaviour cloning) is left out there.
+      transitions: (B, ...), or windows (B, T, ...).
+      synthetic: (B,) or (B, T) float32, 1 where a row was imagined: what only real data
+        can support (behaviour cloning) is left out there.
+      inside: likewise, 0 on rows of windows that are of no episode.
 
     Returns:
-      A TF-Agents ``Transition`` (B, ...) of ``experience_spec``.
+      A TF-Agents ``Transition`` (B, ...) or (B, T, ...) of ``experience_spec``.
     """
     rows = tf.shape(transitions.rewards)
     ended = transitions.terminals > 0
@@ -83,7 +91,7 @@ def to_experience(transitions: Transitions, synthetic: tf.Tensor) -> trajectory.
             ),
         ),
         action_step=policy_step.PolicyStep(
-            action=transitions.actions, info={"synthetic": synthetic}
+            action=transitions.actions, info={"synthetic": synthetic, "inside": inside}
         ),
         next_time_step=ts.TimeStep(
             step_type=tf.where(ended, ts.StepType.LAST, ts.StepType.MID),
@@ -100,35 +108,47 @@ def to_experience(transitions: Transitions, synthetic: tf.Tensor) -> trajectory.
 
 
 def experience_stream(
-    real: tf.data.Dataset, imagined: tf.data.Dataset | None = None
+    real: tf.data.Dataset, imagined: tf.data.Dataset | None = None, context: int = 0
 ) -> tf.data.Dataset:
-    """Join a real and an imagined stream of ``Transitions`` into one of experience.
+    """Join a real and an imagined stream into one of experience.
 
     The join waits in no buffer: an imagined batch is drawn when the step that trains on
     it asks for it, so a refresh of the synthetic store shows from that step on, and a
     resumed run sees what an uninterrupted one would.
 
     Args:
-      real: ``Transitions`` (B_r, ...).
-      imagined: ``Transitions`` (B_s, ...), or None where nothing is imagined.
+      real: ``Transitions`` (B_r, ...), or windows (B_r, T, ...) and which of their rows
+        are of the episode, (B_r, T).
+      imagined: the same of B_s, or None where nothing is imagined.
+      context: how many rows of an imagined window come first that are real.
 
     Returns:
       What TF-Agents' ``Learner`` takes: (experience (B_r + B_s, ...), ()).
     """
 
-    def join(ours: Transitions, theirs: Transitions) -> tuple[trajectory.Transition, tuple[()]]:
-        rows = tf.nest.map_structure(lambda a, b: tf.concat([a, b], axis=0), ours, theirs)
-        flags = tf.concat([tf.zeros_like(ours.rewards), tf.ones_like(theirs.rewards)], axis=0)
-        return to_experience(rows, flags), ()
+    def plain(rows: Transitions, inside: tf.Tensor) -> tuple[trajectory.Transition, tuple[()]]:
+        return to_experience(rows, tf.zeros_like(inside), inside), ()
 
-    def plain(rows: Transitions) -> tuple[trajectory.Transition, tuple[()]]:
-        return to_experience(rows, tf.zeros_like(rows.rewards)), ()
+    def join(ours: Any, theirs: Any) -> tuple[trajectory.Transition, tuple[()]]:
+        rows, inside = tf.nest.map_structure(lambda a, b: tf.concat([a, b], 0), ours, theirs)
+        flags = tf.ones_like(theirs[1])
+        if context:
+            flags *= tf.cast(tf.range(flags.shape[1]) >= context, tf.float32)
+        return to_experience(rows, tf.concat([tf.zeros_like(ours[1]), flags], 0), inside), ()
 
     if imagined is None:
-        return real.map(plain)
+        return _marked(real).map(plain)
     options = tf.data.Options()
     options.autotune.enabled = False  # it may add a prefetch, and so a buffer
-    return tf.data.Dataset.zip((real, imagined)).map(join).with_options(options)
+    both = tf.data.Dataset.zip((_marked(real), _marked(imagined)))
+    return both.map(join).with_options(options)
+
+
+def _marked(stream: tf.data.Dataset) -> tf.data.Dataset:
+    """Rows and which of them count; single transitions all do."""
+    if not isinstance(stream.element_spec, Transitions):
+        return stream
+    return stream.map(lambda rows: (rows, tf.ones_like(rows.rewards)))
 
 
 def _seen(

@@ -8,15 +8,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from logo_tf.agents.actor import TeamActor
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.networks import TeamActor
+from logo_tf.agents.portions import Portion
 from logo_tf.agents.team_policy import graph_policy
-from logo_tf.data import pipeline
 from logo_tf.data.store import Dataset
 from logo_tf.errors import LogoError
-from logo_tf.imagination.rollout import make_imagine
-from logo_tf.imagination.sampling import make_sampler
-from logo_tf.imagination.synthetic import SyntheticStore
+from logo_tf.imagination.rollout import make_imagine, make_remember
 from logo_tf.seeds import derive, pair
 from logo_tf.world_model.protocol import WorldModel
 
@@ -37,6 +35,7 @@ class Imagining:
         config: PolicyConfig,
         seed: int,
         folder: Path,
+        portion: Portion,
     ) -> None:
         """Build the rollout and an empty store.
 
@@ -48,13 +47,14 @@ class Imagining:
           config: of the policy; its ``imagination`` and ``exploration`` are used.
           seed: fixes starts, exploration and draws.
           folder: where the store is saved.
+          portion: what the policy learns from at a time.
         """
         self._config = config.imagination
         policy = graph_policy(dataset.spec, actor, config.exploration)
         self._imagine = make_imagine(model, policy, self._config.horizon)
-        self._store = SyntheticStore(
-            dataset.spec, self._config.capacity, make_sampler(self._config)
-        )
+        self._remember = make_remember(model, policy)
+        self._portion = portion
+        self._store = portion.store(dataset.spec)
         self._seed = seed
         self._dataset = dataset
         self._episodes = episodes
@@ -70,18 +70,21 @@ class Imagining:
         """Imagine round ``number`` with the current policy and put it into the store."""
         if self._starts is None:
             seed = derive(self._seed, "branch starts")
-            stream = pipeline.transitions(
-                self._dataset, self._episodes, self._config.branches, seed, start=number
+            stream = self._portion.starts(
+                self._dataset, self._episodes, self._config.branches, seed, number
             )
             self._starts = iter(stream)
         noise = tf.constant(pair(self._seed, "imagined round", number), tf.int32)
-        rollout = self._imagine(next(self._starts), noise)
-        self._store.add(rollout)
+        start, before = next(self._starts)
+        memories = self._remember(*before) if before else None
+        rollout = self._imagine(start, noise, memories)
+        self._store.add(rollout, before or None)
         self._imagined.assign_add(tf.cast(tf.reduce_sum(rollout.valid), tf.int64))
 
-    def stream(self, batch_size: int, start: int) -> tf.data.Dataset:
+    def stream(self, count: int, start: int) -> tf.data.Dataset:
         """Imagined batches from number ``start`` on, each drawn when it is asked for."""
-        return self._store.dataset(batch_size, derive(self._seed, "imagined batches"), start)
+        seed = derive(self._seed, "imagined batches")
+        return self._portion.imagined(self._store, count, seed, start)
 
     def metrics(self) -> dict[str, float]:
         """What to log: how evenly the sampler draws, and how sure the model is."""

@@ -17,12 +17,12 @@ from logo_tf.agents.experience import experience_stream
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
 from logo_tf.agents.policy import WEIGHTS, TrainedPolicy
+from logo_tf.agents.portions import Portion
 from logo_tf.agents.probe import Probe
-from logo_tf.agents.registry import algorithm, build_agent
+from logo_tf.agents.registry import algorithm, build_agent, portion_of
 from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
-from logo_tf.data import pipeline
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, forget_after
@@ -68,11 +68,13 @@ def train_policy(
       ``out``.
 
     Raises:
-      LogoError: the algorithm does not fit the action kind, the world model does not
-        fit the dataset, ``out`` exists or holds other work, or the training diverged.
+      LogoError: the algorithm does not fit the action kind or the settings, the world
+        model does not fit the dataset, ``out`` exists or holds other work, or the
+        training diverged.
     """
     out = Path(out)
     entry = algorithm(config.algorithm, dataset.spec)
+    portion = portion_of(config, dataset.spec)
     parents = {"dataset": dataset.manifest.hash}
     model = None
     imagines = entry.imagination == "mixed" and config.imagination.share > 0
@@ -81,11 +83,12 @@ def train_policy(
         dataset.spec.require_fits(
             manifest.scenario, f"the dataset {dataset.path}", f"the world model {world_model}"
         )
+        portion.require_branches()
         model = load_world_model(world_model)
         parents["world_model"] = manifest.hash
     fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
     with artifacts.writing(out, resume=fingerprint) as aside:
-        training = _Training(dataset, config, seed, aside, model)
+        training = _Training(dataset, config, seed, aside, portion, model)
         with reproducible_graphs():
             figures = training.run(loggers, probe)
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
@@ -108,7 +111,13 @@ class _Training:
     """One training: the agent, its data, and TF-Agents' learner around them."""
 
     def __init__(
-        self, dataset: Dataset, config: PolicyConfig, seed: int, folder: Path, model: Any
+        self,
+        dataset: Dataset,
+        config: PolicyConfig,
+        seed: int,
+        folder: Path,
+        portion: Portion,
+        model: Any,
     ) -> None:
         episodes = split_episodes(dataset, seed).train
         known = standardisation(dataset, episodes)
@@ -127,13 +136,22 @@ class _Training:
             )
         )
         start = _resume_step(folder)
+        self._portion = portion
         self._imagining: Imagining | None = None
-        self._imagined = 0
+        self._real, self._imagined = self._portion.count(config.batch_size), 0
         if model is not None:
-            rows = round(config.batch_size * config.imagination.share)
-            self._imagined = min(max(rows, 1), config.batch_size - 1)
+            imagined = self._portion.count(round(config.batch_size * config.imagination.share))
+            self._imagined = min(imagined, self._real - 1)
+            self._real -= self._imagined
             self._imagining = Imagining(
-                model, self.agent.actor, dataset, episodes, config, seed, folder / _CHECKPOINTS
+                model,
+                self.agent.actor,
+                dataset,
+                episodes,
+                config,
+                seed,
+                folder / _CHECKPOINTS,
+                self._portion,
             )
             self._imagining.restore(start)
         self._data_seed = derive(seed, "real batches")
@@ -206,13 +224,13 @@ class _Training:
         return health
 
     def _experience(self) -> tf.data.Dataset:
-        rows = self._config.batch_size - self._imagined
-        real = pipeline.transitions(
-            self._dataset, self._episodes, rows, self._data_seed, self._start
+        real = self._portion.real(
+            self._dataset, self._episodes, self._real, self._data_seed, self._start
         )
         if self._imagining is None:
             return experience_stream(real)
-        return experience_stream(real, self._imagining.stream(self._imagined, self._start))
+        imagined = self._imagining.stream(self._imagined, self._start)
+        return experience_stream(real, imagined, self._portion.context)
 
     def _save_imagined(self, step: int, force_trigger: bool = False) -> None:
         if self._imagining is not None and int(step) % self._config.checkpoint_every == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -49,6 +50,16 @@ def cross_entropy(logits: tf.Tensor, actions: tf.Tensor, mask: tf.Tensor) -> tf.
     return masked_mean(losses, mask)
 
 
+def relative_weights(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """exp(score), scaled so that its mean where ``mask`` is 1 is 1; of any equal shape.
+
+    What in-sample methods weigh rows by: a softmax over the batch, times its size.
+    """
+    largest = tf.reduce_max(tf.where(mask > 0, scores, -np.inf))
+    weights = tf.exp(tf.minimum(scores - largest, 0.0))
+    return tf.math.divide_no_nan(weights, masked_mean(weights, mask))
+
+
 def temporal_difference(q: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> TemporalDifference:
     """Squared one-step error of twin critics.
 
@@ -67,6 +78,40 @@ def temporal_difference(q: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> Te
     )
 
 
+def lambda_returns(
+    rewards: tf.Tensor,
+    discounts: tf.Tensor,
+    next_values: tf.Tensor,
+    follows: tf.Tensor,
+    trace: float,
+) -> tf.Tensor:
+    """TD(lambda)'s targets along windows.
+
+    ::
+
+        G_t = r_t + d_t [ V_t+1 + lambda f_t (G_t+1 - V_t+1) ]
+
+    Args:
+      rewards: (B, T).
+      discounts: (B, T), d: gamma, or 0 where the scenario ended.
+      next_values: (B, T), V_t+1, the value of what followed row t.
+      follows: (B, T), f: 1 where row t + 1 is of the same episode and in the window. At a
+        time limit, or where a window ends, the return goes on with V alone.
+      trace: lambda, 0..1.
+
+    Returns:
+      (B, T).
+    """
+    targets: list[tf.Tensor] = []
+    later = next_values[:, -1]
+    for t in reversed(range(rewards.shape[1])):
+        value = next_values[:, t]
+        onward = value + trace * follows[:, t] * (later - value)
+        later = rewards[:, t] + discounts[:, t] * onward
+        targets.append(later)
+    return tf.stack(targets[::-1], axis=1)
+
+
 def conservative_gap(
     q_samples: tf.Tensor, log_density: tf.Tensor, q_data: tf.Tensor, mask: tf.Tensor
 ) -> tf.Tensor:
@@ -76,9 +121,9 @@ def conservative_gap(
     Appendix F): log mean_m exp(Q(s, a_m) - log density(a_m)).
 
     Args:
-      q_samples: (R, M, 2), Q_e(s, a_m) of M drawn joint actions.
-      log_density: (R, M), log of the density each was drawn from.
-      q_data: (R, 2), Q_e of the logged joint action.
+      q_samples: (R, M, K), Q_e(s, a_m) of M drawn joint actions by K critics.
+      log_density: (R, M), log of the density (or chance) each was drawn from.
+      q_data: (R, K), Q_e of the logged joint action.
       mask: (R,), 1 for rows that count.
 
     Returns:

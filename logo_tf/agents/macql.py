@@ -15,7 +15,7 @@ from logo_tf.agents.losses import (
     masked_mean,
     regression,
 )
-from logo_tf.agents.networks import from_unit, to_unit
+from logo_tf.agents.units import from_unit, to_unit
 
 
 class Draws(NamedTuple):

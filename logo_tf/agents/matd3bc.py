@@ -9,7 +9,7 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.central_critic import ActorTerms, CentralCriticAgent, CriticTerms
 from logo_tf.agents.losses import masked_mean, regression
-from logo_tf.agents.networks import to_unit
+from logo_tf.agents.units import to_unit
 
 
 class MATD3BCAgent(CentralCriticAgent):

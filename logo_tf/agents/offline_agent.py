@@ -11,9 +11,10 @@ from tf_agents.agents import tf_agent
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
+from logo_tf.agents.actor import TeamActor
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import action_spec, experience_spec, time_step_spec
-from logo_tf.agents.networks import TeamActor
+from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_policy import GreedyTeamPolicy
 from logo_tf.data.statistics import Standardisation
 from logo_tf.seeds import derive
@@ -66,19 +67,37 @@ def reward_scale(standardisation: Standardisation, terminates: bool) -> RewardSc
     return RewardScale(0.0 if terminates else mean, std if std > 0.0 else 1.0)
 
 
-def build_actor(setup: AgentSetup) -> TeamActor:
-    """Build the actor and its variables."""
+def build_actor(setup: AgentSetup, purpose: str = "actor") -> TeamActor:
+    """Build the actor, or another network of its form, and its variables."""
     known = setup.standardisation
     actor = TeamActor(
         setup.spec,
         setup.config.width,
         setup.config.depth,
-        derive(setup.seed, "actor"),
+        derive(setup.seed, purpose),
         None if known is None else known.observation_mean,
         None if known is None else known.observation_std,
+        setup.config.memory,
     )
     actor.create_variables()
     return actor
+
+
+def build_team_network(setup: AgentSetup, units: int, purpose: str) -> TeamNetwork:
+    """Build a network of ``units`` values an agent, and its variables."""
+    known = setup.standardisation
+    net = TeamNetwork(
+        setup.spec,
+        units,
+        setup.config.width,
+        setup.config.depth,
+        derive(setup.seed, purpose),
+        None if known is None else known.observation_mean,
+        None if known is None else known.observation_std,
+        setup.config.memory,
+    )
+    net.create_variables()
+    return net
 
 
 def adam(learning_rate: float) -> tf_keras.optimizers.legacy.Adam:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from logo_tf import artifacts
+from logo_tf.agents.actor import Gru, TeamActor
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.networks import TeamActor, TwinCritic, action_range
+from logo_tf.agents.critic import TwinCritic
 from logo_tf.agents.offline_agent import AgentSetup
 from logo_tf.agents.registry import build_agent
 from logo_tf.agents.team_policy import graph_policy, greedy_actions
+from logo_tf.agents.units import action_range
 from logo_tf.artifacts import Manifest
 from logo_tf.config import from_dict
 from logo_tf.errors import LogoError
@@ -27,8 +30,10 @@ class AgentFunction(tf.Module):
     """One agent's own policy in plain ops, for export: nothing of TF-Agents or the others.
 
     Continuous: raw observations (B, O_i) -> actions (B, A_i) within the agent's bounds.
-    Discrete: raw observations (B, O_i) -> logits (B, A_i), unmasked: the caller, who
-    knows what is legal, takes the largest legal one.
+    Discrete: raw observations (B, O_i) -> logits or values (B, A_i), unmasked: the caller,
+    who knows what is legal, takes the largest legal one.
+
+    With a memory it also takes (B, M), zeros as an episode begins, and returns the next one.
     """
 
     def __init__(self, spec: ScenarioSpec, actor: TeamActor, index: int) -> None:
@@ -36,24 +41,43 @@ class AgentFunction(tf.Module):
         super().__init__(name=f"agent_{index}")
         self.observation_dim = spec.observation_dims[index]
         self.action_dim = spec.action_dims[index]
+        self.memory_dim = actor.memory_dim
         self._discrete = spec.discrete
-        self._layers = [
-            (tf.Variable(kernel, trainable=False), tf.Variable(bias, trainable=False))
-            for kernel, bias in actor.agent_layers(index)
-        ]
+        layers = actor.agent_layers(index)
+        self._hidden = [(_fixed(kernel), _fixed(bias)) for kernel, bias in layers.hidden]
+        self._gru = None if layers.gru is None else Gru(*map(_fixed, layers.gru))
+        self._kernel, self._bias = map(_fixed, layers.output)
         if not spec.discrete:
             centre, half = action_range(spec)
             self._centre = tf.constant(centre[index, : self.action_dim])
             self._half = tf.constant(half[index, : self.action_dim])
 
-    def __call__(self, observations: tf.Tensor) -> tf.Tensor:
-        """(B, O_i) raw float32 -> (B, A_i) float32."""
+    def __call__(self, observations: tf.Tensor, memory: Any = ()) -> tuple[tf.Tensor, Any]:
+        """(B, O_i) raw float32 and (B, M), if it has one -> (B, A_i) float32 and (B, M)."""
         hidden = observations
-        for kernel, bias in self._layers[:-1]:
+        for kernel, bias in self._hidden:
             hidden = tf.nn.relu(tf.linalg.matmul(hidden, kernel) + bias)
-        kernel, bias = self._layers[-1]
-        outputs = tf.linalg.matmul(hidden, kernel) + bias
-        return outputs if self._discrete else self._centre + self._half * tf.tanh(outputs)
+        if self._gru is not None:
+            hidden = memory = _gru_step(self._gru, hidden, memory)
+        outputs = tf.linalg.matmul(hidden, self._kernel) + self._bias
+        if not self._discrete:
+            outputs = self._centre + self._half * tf.tanh(outputs)
+        return outputs, memory
+
+
+def _gru_step(gru: Gru, inputs: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
+    """One step of ``tf_keras``'s GRU cell in plain ops."""
+    of_inputs = tf.linalg.matmul(inputs, gru.kernel) + gru.bias[0]
+    of_memory = tf.linalg.matmul(memory, gru.recurrent) + gru.bias[1]
+    update, reset, candidate = tf.split(of_inputs, 3, axis=-1)
+    update_m, reset_m, candidate_m = tf.split(of_memory, 3, axis=-1)
+    keep = tf.sigmoid(update + update_m)
+    new = tf.tanh(candidate + tf.sigmoid(reset + reset_m) * candidate_m)
+    return keep * memory + (1.0 - keep) * new
+
+
+def _fixed(value: np.ndarray) -> tf.Variable:
+    return tf.Variable(value, trainable=False)
 
 
 class TrainedPolicy:
@@ -65,6 +89,7 @@ class TrainedPolicy:
       config: what it was trained with.
       actor: the shared actor.
       critic: the twin critics, or None (behaviour cloning has none).
+      memory_dim: M, what each agent remembers; 0 is nothing.
     """
 
     def __init__(
@@ -80,17 +105,21 @@ class TrainedPolicy:
         self.config = config
         self.actor = actor
         self.critic = critic
+        self.memory_dim = actor.memory_dim
         spec = self.spec
 
         @tf.function(
             input_signature=[
                 tf.TensorSpec((None, spec.num_agents, spec.observation_dim), tf.float32),
                 tf.TensorSpec((None, spec.num_agents, spec.legal_dim), tf.bool),
+                tf.TensorSpec((None, spec.num_agents, actor.memory_dim), tf.float32),
             ],
             autograph=False,
         )
-        def act(observations: tf.Tensor, legal_actions: tf.Tensor) -> tf.Tensor:
-            return greedy_actions(spec, actor, observations, legal_actions)
+        def act(
+            observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            return greedy_actions(spec, actor, observations, legal_actions, memory)
 
         self._act = act
 
@@ -118,7 +147,7 @@ class TrainedPolicy:
     def act(
         self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
-        """Choose joint actions, all teams in one compiled call; nothing is drawn.
+        """Choose joint actions as an episode begins, or at any time without a memory.
 
         Args:
           observations: (B, N, O) float32, raw units.
@@ -131,19 +160,46 @@ class TrainedPolicy:
         Raises:
           LogoError: shapes that are not the scenario's.
         """
+        nothing = np.zeros((len(observations), self.spec.num_agents, self.memory_dim), np.float32)
+        return self.act_on(observations, legal_actions, nothing, rng)[0]
+
+    def act_on(
+        self,
+        observations: np.ndarray,
+        legal_actions: np.ndarray,
+        memory: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose joint actions, all teams in one compiled call; nothing is drawn.
+
+        Args:
+          observations: (B, N, O) float32, raw units.
+          legal_actions: (B, N, L) bool.
+          memory: (B, N, M) float32, what the last call returned, zeros as an episode begins.
+          rng: unused.
+
+        Returns:
+          (B, N) int32 or (B, N, A) float32 within the bounds, and the memory after them.
+
+        Raises:
+          LogoError: shapes that are not the scenario's, or not this policy's.
+        """
         del rng
         spec = self.spec
         check_shapes(
-            {"observations": observations, "legal_actions": legal_actions},
-            {"observations": "BNO", "legal_actions": "BNL"},
+            {"observations": observations, "legal_actions": legal_actions, "memory": memory},
+            {"observations": "BNO", "legal_actions": "BNL", "memory": "BNM"},
             N=spec.num_agents,
             O=spec.observation_dim,
             L=spec.legal_dim,
+            M=self.memory_dim,
         )
-        actions: np.ndarray = self._act(
-            tf.constant(observations, tf.float32), tf.constant(legal_actions, tf.bool)
-        ).numpy()
-        return actions
+        actions, after = self._act(
+            tf.constant(observations, tf.float32),
+            tf.constant(legal_actions, tf.bool),
+            tf.constant(memory, tf.float32),
+        )
+        return actions.numpy(), after.numpy()
 
 
 def load_policy(path: str | Path) -> TrainedPolicy:

@@ -4,35 +4,83 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.config import override
 from logo_tf.errors import LogoError, nearest
 from logo_tf.specs import ActionKind, ScenarioSpec
 
 if TYPE_CHECKING:
     from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent
+    from logo_tf.agents.portions import Portion
 
 
 @dataclasses.dataclass(frozen=True)
 class Algorithm:
-    """One entry.
+    """How one algorithm learns one kind of action.
 
     Attributes:
       agent: its ``OfflineAgent``, as module:class.
-      action_kinds: what it can train.
+      portion: what it learns from at a time, a name of ``portions``, as module:class.
       imagination: whether it learns from imagined transitions: ``mixed`` takes a
         share of each batch from a world model that is given, ``none`` leaves it alone.
+      settings: where its defaults differ from ``PolicyConfig``'s, as ``name=value``.
     """
 
     agent: str
-    action_kinds: tuple[ActionKind, ...]
+    portion: str = "logo_tf.agents.portions:SingleTransitions"
     imagination: Literal["mixed", "none"] = "mixed"
+    settings: tuple[str, ...] = ()
 
 
-ALGORITHMS: dict[str, Algorithm] = {
-    "bc": Algorithm("logo_tf.agents.bc:BCAgent", ("continuous", "discrete"), "none"),
-    "matd3bc": Algorithm("logo_tf.agents.matd3bc:MATD3BCAgent", ("continuous",)),
-    "macql": Algorithm("logo_tf.agents.macql:MACQLAgent", ("continuous",)),
+_BC = Algorithm("logo_tf.agents.bc:BCAgent", imagination="none")
+# 5 real rows and 15 imagined ones, as in the paper's horizon; QMIX's own sizes.
+_RECURRENT = (
+    "width=64",
+    "depth=1",
+    "memory=64",
+    "window=15",
+    "burn_in=5",
+    "batch_size=480",
+    "tau=0.005",
+    "imagination.horizon=15",
+    "imagination.share=0.5",
+    "imagination.branches=256",
+)
+
+ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
+    "bc": {"continuous": _BC, "discrete": _BC},
+    "matd3bc": {"continuous": Algorithm("logo_tf.agents.matd3bc:MATD3BCAgent")},
+    "macql": {
+        "continuous": Algorithm("logo_tf.agents.macql:MACQLAgent"),
+        "discrete": Algorithm(
+            "logo_tf.agents.discrete_macql:DiscreteMACQLAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=(*_RECURRENT, "cql_alpha=1.0", "cql_states=128", "cql_actions=50"),
+        ),
+    },
+    "cfcql": {
+        "discrete": Algorithm(
+            "logo_tf.agents.cfcql:CFCQLAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
+    "icq": {
+        "discrete": Algorithm(
+            "logo_tf.agents.icq:ICQAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
+    "omiga": {
+        "discrete": Algorithm(
+            "logo_tf.agents.omiga:OMIGAAgent",
+            portion="logo_tf.agents.portions:Windows",
+            settings=_RECURRENT,
+        ),
+    },
 }
 
 
@@ -42,16 +90,22 @@ def algorithm(name: str, spec: ScenarioSpec) -> Algorithm:
     Raises:
       LogoError: the name is unknown, or the algorithm cannot train this action kind.
     """
-    if name not in ALGORITHMS:
-        raise LogoError(f"unknown algorithm {name!r}; {nearest(name, ALGORITHMS)}")
-    entry = ALGORITHMS[name]
-    if spec.action_kind not in entry.action_kinds:
-        fitting = [n for n, other in ALGORITHMS.items() if spec.action_kind in other.action_kinds]
-        raise LogoError(
-            f"algorithm {name!r} trains {' and '.join(entry.action_kinds)} actions, but "
-            f"{spec.name} has {spec.action_kind} ones; choose one of: {', '.join(fitting)}"
-        )
-    return entry
+    return _entry(name, spec.action_kind, f"{spec.name} has")
+
+
+def default_config(name: str | None, kind: ActionKind) -> PolicyConfig:
+    """The settings that an algorithm starts from for one kind of action.
+
+    Args:
+      name: of the algorithm; None is matd3bc or, for discrete actions, macql.
+      kind: of the actions.
+
+    Raises:
+      LogoError: the name is unknown, or the algorithm cannot train this kind.
+    """
+    name = name or ("macql" if kind == "discrete" else "matd3bc")
+    settings = _entry(name, kind, "these scenarios have").settings
+    return override(PolicyConfig(), [f"algorithm={name}", *settings])
 
 
 def build_agent(setup: AgentSetup) -> OfflineAgent:
@@ -60,7 +114,42 @@ def build_agent(setup: AgentSetup) -> OfflineAgent:
     Raises:
       LogoError: as ``algorithm``.
     """
-    entry = algorithm(setup.config.algorithm, setup.spec)
-    module, _, attribute = entry.agent.partition(":")
-    agent: OfflineAgent = getattr(importlib.import_module(module), attribute)(setup)
+    agent: OfflineAgent = _named(algorithm(setup.config.algorithm, setup.spec).agent)(setup)
     return agent
+
+
+def portion_of(config: PolicyConfig, spec: ScenarioSpec) -> Portion:
+    """What the config's algorithm learns from at a time.
+
+    Raises:
+      LogoError: as ``algorithm``, or the config does not fit it.
+    """
+    portion: Portion = _named(algorithm(config.algorithm, spec).portion)(config)
+    return portion
+
+
+def require_algorithm(name: str) -> None:
+    """Check a name before there is a scenario.
+
+    Raises:
+      LogoError: there is no such algorithm.
+    """
+    if name not in ALGORITHMS:
+        raise LogoError(f"unknown algorithm {name!r}; {nearest(name, ALGORITHMS)}")
+
+
+def _entry(name: str, kind: ActionKind, whose: str) -> Algorithm:
+    require_algorithm(name)
+    kinds = ALGORITHMS[name]
+    if kind not in kinds:
+        fitting = [other for other, known in ALGORITHMS.items() if kind in known]
+        raise LogoError(
+            f"algorithm {name!r} trains {' and '.join(kinds)} actions, but "
+            f"{whose} {kind} ones; choose one of: {', '.join(fitting)}"
+        )
+    return kinds[kind]
+
+
+def _named(place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)

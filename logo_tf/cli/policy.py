@@ -23,7 +23,12 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
     parser.add_argument("--model", metavar="RUN", help="a world model; without it, real data alone")
-    parser.add_argument("--algorithm", metavar="A", help="such as macql, matd3bc or bc")
+    parser.add_argument(
+        "--algorithm",
+        metavar="A",
+        help="bc, macql, matd3bc (vectors alone), cfcql, icq or omiga (choices alone); by "
+        "default matd3bc for vectors, macql for choices",
+    )
     parser.add_argument("--out", metavar="RUN", required=True, help="the policy's folder, new")
     add_settings(parser, "width=256 imagination.horizon=5")
 
@@ -39,22 +44,22 @@ def add(verbs: Any) -> None:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train or resume a policy."""
-    from logo_tf.agents.config import PolicyConfig
+    from logo_tf.agents.registry import default_config, require_algorithm
     from logo_tf.cli.output import write_line
     from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.cli.settings import resolve
-    from logo_tf.config import override, require
+    from logo_tf.config import require
     from logo_tf.data.store import load_dataset
 
-    config = PolicyConfig()
     if arguments.algorithm is not None:
-        config = override(config, [f"algorithm={arguments.algorithm}"])
-    config = resolve(config, arguments)
+        require_algorithm(arguments.algorithm)
     dataset = load_dataset(arguments.data)
+    base = default_config(arguments.algorithm, dataset.spec.action_kind)
+    config = resolve(base, arguments)
     model = None if arguments.model is None else Path(arguments.model)
     require(
         model is None or config.algorithm != "bc",
-        "--model: bc learns from real data alone; leave the model out, or choose matd3bc or macql",
+        "--model: bc learns from real data alone; leave the model out, or choose macql",
     )
     import_tensorflow("logo_tf.agents.learner")
     from logo_tf.agents.learner import train_policy

@@ -12,6 +12,7 @@ _EXAMPLES = """\
 examples:
   logo-tf run
   logo-tf run --out runs/second --seed 1
+  logo-tf run --preset smax --out runs/smax
   logo-tf run --out runs/wide --set world_model.width=256 policy.steps=20000
 
 Killed or interrupted, the same command resumes; with nothing changed it skips every stage."""
@@ -30,7 +31,7 @@ def add(verbs: Any) -> None:
         "--preset",
         metavar="P",
         default="quickstart",
-        help="settings to start from (quickstart)",
+        help="settings to start from: quickstart, smax or smoke (quickstart)",
     )
     parser.add_argument(
         "--out", metavar="DIR", default="runs/quickstart", help="where to (runs/quickstart)"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from logo_tf.data.pipeline import transitions
+from logo_tf.data.pipeline import windows
 from logo_tf.data.store import Dataset
 from logo_tf.imagination.config import ImaginationConfig
-from logo_tf.imagination.rollout import GraphPolicy, make_imagine
+from logo_tf.imagination.rollout import GraphPolicy, make_imagine, make_remember
 from logo_tf.imagination.sampling import make_sampler
 from logo_tf.seeds import pair
 from logo_tf.world_model.protocol import WorldModel
@@ -24,6 +24,7 @@ def imagined_figures(
     config: ImaginationConfig,
     count: int,
     seed: int,
+    context: int = 0,
 ) -> dict[str, Any]:
     """Imagine transitions from real states and weigh them as the sampler would.
 
@@ -34,6 +35,7 @@ def imagined_figures(
       config: horizon and sampler.
       count: imagined transitions wanted, rounded up to whole branches.
       seed: fixes the branches.
+      context: real rows before a branch that fill the memories of model and policy.
 
     Returns:
       For JSON: transitions (valid ones), horizon, ess_fraction ((sum w)^2 / sum w^2
@@ -42,9 +44,14 @@ def imagined_figures(
       (mean 1).
     """
     branches = math.ceil(count / config.horizon)
-    start = next(iter(transitions(dataset, None, branches, seed)))
+    rows, inside = next(iter(windows(dataset, None, 1, branches, seed, context=context)))
+    before, start = (
+        tf.nest.map_structure(lambda field, part=part: field[:, part], rows)
+        for part in (slice(context), context)
+    )
+    memories = make_remember(model, policy)(before, inside[:, :context])
     imagine = make_imagine(model, policy, config.horizon)
-    rollout = imagine(start, tf.constant(pair(seed, "imagine"), tf.int32))
+    rollout = imagine(start, tf.constant(pair(seed, "imagine"), tf.int32), memories)
     valid = rollout.valid.numpy() > 0.5
     by_step = rollout.uncertainty.numpy()
     uncertainty = by_step[valid]

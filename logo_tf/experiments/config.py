@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.registry import default_config
 from logo_tf.config import require
 from logo_tf.errors import LogoError, nearest
 from logo_tf.imagination.config import ImaginationConfig
@@ -108,7 +109,7 @@ def preset(name: str) -> RunConfig:
     Raises:
       LogoError: the name is unknown; the message names the nearest.
     """
-    presets = {"quickstart": _quickstart, "smoke": _smoke}
+    presets = {"quickstart": _quickstart, "smax": _smax, "smoke": _smoke}
     if name not in presets:
         raise LogoError(f"unknown preset {name!r}; {nearest(name, presets)}")
     return presets[name]()
@@ -139,6 +140,17 @@ def _quickstart() -> RunConfig:
     backs in the first steps of an episode, with 20 000 none did, on three seeds.
     """
     return RunConfig(policy=PolicyConfig(steps=20_000))
+
+
+def _smax() -> RunConfig:
+    """A StarCraft-like battle, with agents that choose and remember."""
+    return RunConfig(
+        scenario="smax/3m",
+        dataset=DatasetConfig(steps=50_000),
+        world_model=WorldModelConfig(steps=3000),
+        policy=dataclasses.replace(default_config("macql", "discrete"), steps=4000),
+        evaluation=EvaluationConfig(episodes=100, curve_every=1000, curve_episodes=20),
+    )
 
 
 def _smoke() -> RunConfig:

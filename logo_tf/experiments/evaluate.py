@@ -144,6 +144,7 @@ class _Judge:
             config.policy.imagination,
             config.evaluation.imagined,
             _seed(config),
+            config.policy.burn_in,
         )
 
     def frames(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ class GoldenInputs(NamedTuple):
     agents of a scenario with a no-op; legal_actions: (B, N, L) float32, 1 where
     legal, at least one per agent, only the no-op for the dead; actions: (B, N) int32,
     legal, or (B, N, A) float32, within the bounds; state: (B, S) float32;
-    agent_mask: (B, N) float32.
+    agent_mask: (B, N) float32; memory: (B, N, M) float32 within -1..1, as a GRU's.
     """
 
     observations: np.ndarray
@@ -24,6 +24,7 @@ class GoldenInputs(NamedTuple):
     actions: np.ndarray
     state: np.ndarray
     agent_mask: np.ndarray
+    memory: np.ndarray
 
 
 class Scales(NamedTuple):
@@ -51,7 +52,7 @@ def scales_of(known: Any) -> Scales:
 
 
 def golden_inputs(
-    spec: ScenarioSpec, batch: int, seed: int, scales: Scales | None = None
+    spec: ScenarioSpec, batch: int, seed: int, scales: Scales | None = None, memory_dim: int = 0
 ) -> GoldenInputs:
     """Draw a batch; observations and states are normal, standard normal by default."""
     scales = scales or Scales()
@@ -74,8 +75,14 @@ def golden_inputs(
         actions = rng.uniform(low, high, (*shape, spec.action_dim)).astype(np.float32)
         actions *= spec.action_mask
     state = rng.normal(size=(batch, spec.state_dim)) * scales.state_std + scales.state_mean
+    memory = rng.uniform(-1.0, 1.0, (*shape, memory_dim))
     return GoldenInputs(
-        observations.astype(np.float32), legal, actions, state.astype(np.float32), alive
+        observations.astype(np.float32),
+        legal,
+        actions,
+        state.astype(np.float32),
+        alive,
+        memory.astype(np.float32),
     )
 
 

@@ -142,25 +142,34 @@ def write_policy(
         golden: GoldenInputs, call: Callable[[Tensors], Tensors], what: str
     ) -> dict[str, float]:
         rng = np.random.default_rng(_SEED)
-        expected = policy.act(golden.observations, golden.legal_actions > 0.5, rng)
-        if not spec.discrete:
-            actual = call({"observations": golden.observations})
-            return require_parity({"actions": expected}, actual, what)
-        actual = call({"observations": golden.observations, "legal_actions": golden.legal_actions})
-        return {
-            "actions": max(
+        expected, after = policy.act_on(
+            golden.observations, golden.legal_actions > 0.5, golden.memory, rng
+        )
+        inputs = {"observations": golden.observations}
+        wanted: dict[str, np.ndarray] = {}
+        if spec.discrete:
+            inputs["legal_actions"] = golden.legal_actions
+        else:
+            wanted["actions"] = expected
+        if policy.memory_dim:
+            inputs["memory"], wanted["next_memory"] = golden.memory, after
+        actual = dict(call(inputs))
+        gaps = {}
+        if spec.discrete:
+            chosen = actual.pop("actions")
+            gaps["actions"] = max(
                 require_same_choices(
                     expected[:, i],
-                    actual["actions"][:, i],
+                    chosen[:, i],
                     masked_scores(policy, i, golden),
                     f"{what}: agent {agent}",
                 )
                 for i, agent in enumerate(spec.agents)
             )
-        }
+        return gaps | require_parity(wanted, actual, what)
 
     traced = signatures.policy_signature(policy)
-    return _write(traced, compare, scales, parent, name, to, {})
+    return _write(traced, compare, scales, parent, name, to, {}, policy.memory_dim)
 
 
 def masked_scores(
@@ -170,7 +179,8 @@ def masked_scores(
     spec = policy.spec
     observation = golden.observations[:, agent, : spec.observation_dims[agent]]
     legal = golden.legal_actions[:, agent, : spec.action_dims[agent]]
-    scores = policy.agent_function(agent)(tf.constant(observation))
+    memory = tf.constant(golden.memory[:, agent]) if policy.memory_dim else ()
+    scores, _ = policy.agent_function(agent)(tf.constant(observation), memory)
     return signatures.mask_illegal(scores, tf.constant(legal)).numpy()
 
 
@@ -196,6 +206,7 @@ def _write(
     name: str,
     to: Path,
     stated: Mapping[str, Any],
+    memory_dim: int = 0,
 ) -> Path:
     """Save, verify and publish; ``stated`` is what the config says beside the signatures."""
     function = traced.function
@@ -208,7 +219,7 @@ def _write(
                 signatures={signatures.SIGNATURE: function},
                 options=tf.saved_model.SaveOptions(save_debug_info=False),
             )
-        differences = _verify(aside, compare, scales, parent.scenario, str(path))
+        differences = _verify(aside, compare, scales, parent.scenario, str(path), memory_dim)
         artifacts.publish(
             path,
             Manifest(
@@ -233,7 +244,12 @@ def _write(
 
 
 def _verify(
-    aside: Path, compare: Compare, scales: Scales | None, spec: ScenarioSpec, what: str
+    aside: Path,
+    compare: Compare,
+    scales: Scales | None,
+    spec: ScenarioSpec,
+    what: str,
+    memory_dim: int,
 ) -> dict[str, float]:
     """Load the export back and compare its answers with the original's on golden inputs."""
     loaded = tf.saved_model.load(str(aside))
@@ -246,7 +262,7 @@ def _verify(
     bar = progress("export: checks", len(_BATCHES), unit="batch")
 
     def check(batch: int) -> dict[str, float]:
-        found = compare(golden_inputs(spec, batch, _SEED, scales), call, what)
+        found = compare(golden_inputs(spec, batch, _SEED, scales, memory_dim), call, what)
         bar.update()
         return found
 

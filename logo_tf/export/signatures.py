@@ -19,7 +19,9 @@ exactly when its observation is all zero.
 ``serving_default`` of a policy: `observations` as above and, for discrete actions,
 `legal_actions` (B, N, A) float32, legal above 0.5 (a number, so that clients may send the
 0 and 1 of environments, and so that SavedModel and TFLite files are fed the same), answers
-`actions`, (B, N) int32 or (B, N, A) float32. Where nothing is legal it answers 0.
+`actions`, (B, N) int32 or (B, N, A) float32. Where nothing is legal it answers 0. A policy
+with a memory takes `memory` (B, N, M) float32, zeros as an episode begins, and answers
+`next_memory`, which the next call is to be given.
 """
 
 from __future__ import annotations
@@ -53,13 +55,25 @@ class ExportablePolicy(Protocol):
     def manifest(self) -> Manifest:
         """The manifest of its run."""
 
-    def act(
-        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Choose joint actions, as ``TeamPolicy`` does."""
+    @property
+    def memory_dim(self) -> int:
+        """M, what each agent remembers; 0 is nothing."""
 
-    def agent_function(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
-        """Return agent i's deterministic policy: (B, O_i) -> (B, A_i) actions, or scores."""
+    def act_on(
+        self,
+        observations: np.ndarray,
+        legal_actions: np.ndarray,
+        memory: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose joint actions, as ``Remembering`` policies do."""
+
+    def agent_function(self, index: int) -> Callable[..., tuple[tf.Tensor, Any]]:
+        """Return agent i's deterministic policy.
+
+        It takes (B, O_i) and, with a memory, (B, M); it returns (B, A_i) actions, or
+        scores, and the memory after them.
+        """
 
 
 class Traced(NamedTuple):
@@ -97,47 +111,60 @@ def world_model_signature(model: WorldModel) -> Traced:
 
 def policy_signature(policy: ExportablePolicy) -> Traced:
     """Trace a joint policy's ``serving_default``, with a free batch size; see above."""
-    spec = policy.spec
-    agents = [policy.agent_function(i) for i in range(spec.num_agents)]
-    observations = _float((None, spec.num_agents, spec.observation_dim), "observations")
-    legal = _float((None, spec.num_agents, spec.action_dim), "legal_actions")
+    spec, n = policy.spec, policy.spec.num_agents
+    agents = [policy.agent_function(i) for i in range(n)]
+    inputs = [_float((None, n, spec.observation_dim), "observations")]
+    if spec.discrete:
+        inputs.append(_float((None, n, spec.action_dim), "legal_actions"))
+    if policy.memory_dim:
+        inputs.append(_float((None, n, policy.memory_dim), "memory"))
 
-    def choose(observations: tf.Tensor, legal_actions: tf.Tensor) -> dict[str, tf.Tensor]:
-        chosen = []
+    def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        chosen, memories = [], []
         for i, agent in enumerate(agents):
-            scores = agent(observations[:, i, : spec.observation_dims[i]])
-            chosen.append(best_legal(scores, legal_actions[:, i, : spec.action_dims[i]]))
-        return {"actions": tf.stack(chosen, axis=1)}
+            observation = given["observations"][:, i, : spec.observation_dims[i]]
+            memory = given["memory"][:, i] if policy.memory_dim else ()
+            outputs, after = agent(observation, memory)
+            if spec.discrete:
+                legal = given["legal_actions"][:, i, : spec.action_dims[i]]
+                chosen.append(best_legal(outputs, legal))
+            else:
+                padding = spec.action_dim - spec.action_dims[i]
+                chosen.append(tf.pad(outputs, [[0, 0], [0, padding]]))
+            memories.append(after)
+        named = {"actions": tf.stack(chosen, axis=1)}
+        if policy.memory_dim:
+            named["next_memory"] = tf.stack(memories, axis=1)
+        return named
 
-    def move(observations: tf.Tensor) -> dict[str, tf.Tensor]:
-        moves = []
-        for i, agent in enumerate(agents):
-            action = agent(observations[:, i, : spec.observation_dims[i]])
-            moves.append(tf.pad(action, [[0, 0], [0, spec.action_dim - spec.action_dims[i]]]))
-        return {"actions": tf.stack(moves, axis=1)}
-
-    return _trace(choose, [observations, legal]) if spec.discrete else _trace(move, [observations])
+    return _trace_named(answer, inputs)
 
 
 def agent_signature(policy: ExportablePolicy, agent: int) -> Traced:
     """Trace one agent's policy for an edge device: a batch of 1, no randomness.
 
     Returns:
-      The signature `observation` (1, O_i) -> `action` (1, A_i) float32, or
-      `observation` (1, O_i), `legal_actions` (1, A_i) float32 -> `action` (1,) int32.
+      The signature `observation` (1, O_i) [, `memory` (1, M)] -> `action` (1, A_i) float32
+      [, `next_memory` (1, M)], or, with `legal_actions` (1, A_i) float32 too, `action` (1,)
+      int32.
     """
     spec = policy.spec
     function = policy.agent_function(agent)
-    observation = _float((1, spec.observation_dims[agent]), "observation")
-    legal = _float((1, spec.action_dims[agent]), "legal_actions")
+    inputs = [_float((1, spec.observation_dims[agent]), "observation")]
+    if spec.discrete:
+        inputs.append(_float((1, spec.action_dims[agent]), "legal_actions"))
+    if policy.memory_dim:
+        inputs.append(_float((1, policy.memory_dim), "memory"))
 
-    def choose(observation: tf.Tensor, legal_actions: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"action": best_legal(function(observation), legal_actions)}
+    def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs, after = function(given["observation"], given.get("memory", ()))
+        action = best_legal(outputs, given["legal_actions"]) if spec.discrete else outputs
+        named = {"action": tf.identity(action)}
+        if policy.memory_dim:
+            named["next_memory"] = tf.identity(after)
+        return named
 
-    def move(observation: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"action": tf.identity(function(observation))}
-
-    return _trace(choose, [observation, legal]) if spec.discrete else _trace(move, [observation])
+    return _trace_named(answer, inputs)
 
 
 def agent_mask(observations: tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
@@ -198,6 +225,12 @@ def _trace(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
     module = tf.Module()
     module.weights = list(function.variables)
     return Traced(function, module)
+
+
+def _trace_named(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
+    """As ``_trace``, of an answer that is given its inputs by name."""
+    names = [spec.name for spec in inputs]
+    return _trace(lambda *given: answer(**dict(zip(names, given, strict=True))), inputs)
 
 
 def _described(tensor: Any) -> dict[str, Any]:

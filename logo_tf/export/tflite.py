@@ -3,7 +3,8 @@
 Only builtin ops, a batch of 1 and no randomness, so any TFLite runtime will do. The
 signature ``serving_default`` takes `observation` (1, O_i) float32 and gives `action`
 (1, A_i) float32; with discrete actions it takes `legal_actions` (1, A_i) float32 too
-(legal above 0.5) and gives `action` (1,) int32.
+(legal above 0.5) and gives `action` (1,) int32. A policy with a memory also takes `memory`
+(1, M) float32, zeros as an episode begins, and gives `next_memory` for the next call.
 """
 
 from __future__ import annotations
@@ -63,9 +64,12 @@ def write_tflite(
     """
     spec = policy.spec
     names = [f"{name}.tflite" for name in file_names(spec.agents)]
-    golden = golden_inputs(spec, _INPUTS, _SEED, scales)
-    expected = policy.act(
-        golden.observations, golden.legal_actions > 0.5, np.random.default_rng(_SEED)
+    golden = golden_inputs(spec, _INPUTS, _SEED, scales, policy.memory_dim)
+    expected = policy.act_on(
+        golden.observations,
+        golden.legal_actions > 0.5,
+        golden.memory,
+        np.random.default_rng(_SEED),
     )
     parity, described = {}, {}
     bar = progress("export: TFLite", len(names), unit="agent")
@@ -144,24 +148,33 @@ def _compare(
     agent: int,
     content: bytes,
     golden: GoldenInputs,
-    expected: np.ndarray,
+    expected: tuple[np.ndarray, np.ndarray],
     what: str,
 ) -> float:
-    """The file's largest difference to the policy over the golden inputs, row by row."""
+    """The file's largest difference to the policy over the golden inputs, row by row.
+
+    ``expected``: the joint actions and the memory after them.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     spec = policy.spec
     runner = Interpreter(model_content=content).get_signature_runner(signatures.SIGNATURE)
-    actions = []
+    answers = []
     for b in range(len(golden.observations)):
         inputs = {"observation": golden.observations[b, agent, : spec.observation_dims[agent]]}
         if spec.discrete:
             inputs["legal_actions"] = golden.legal_actions[b, agent, : spec.action_dims[agent]]
-        answer = runner(**{name: value[None] for name, value in inputs.items()})
-        actions.append(answer["action"][0])
-    actual = np.stack(actions)
+        if policy.memory_dim:
+            inputs["memory"] = golden.memory[b, agent]
+        answers.append(runner(**{name: value[None] for name, value in inputs.items()}))
+    actual = {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+    chosen, memory = (field[:, agent] for field in expected)
+    gaps, wanted = [], {}
+    if policy.memory_dim:
+        wanted["next_memory"] = memory
     if spec.discrete:
         scores = masked_scores(policy, agent, golden)
-        return require_same_choices(expected[:, agent], actual, scores, what)
-    wanted = expected[:, agent, : spec.action_dims[agent]]
-    return require_parity({"action": wanted}, {"action": actual}, what)["action"]
+        gaps.append(require_same_choices(chosen, actual.pop("action"), scores, what))
+    else:
+        wanted["action"] = chosen[:, : spec.action_dims[agent]]
+    return max(*gaps, *require_parity(wanted, actual, what).values(), 0.0)

@@ -45,8 +45,3 @@ class ImaginationConfig:
             0 <= self.share < 1,
             f"imagination config: share must be at least 0 and below 1, got {self.share}",
         )
-
-    @property
-    def capacity(self) -> int:
-        """Rows that the store needs: every step of every branch of the kept rounds."""
-        return self.horizon * self.branches * self.rounds

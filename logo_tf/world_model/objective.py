@@ -174,13 +174,16 @@ def _reconstructions(
         real = np.concatenate([spec.observation_mask, spec.action_mask], axis=-1)
         decoded = model.local_decoder(paths.predicted)
         named["local_reconstruction"] = reconstruction_error(decoded, inputs, real, masks)
-    if config.logo.regularisation == "states":
-        # One pass of the decoder over s̄' (Eq. 3) and ŝ' (Eq. 4, reading a).
-        decoded = model.deductive_decoder(tf.concat([paths.deduced, paths.auxiliary], axis=0))
-        of_deduced, of_auxiliary = tf.split(decoded, 2)
-        named["regularisation"] = observation_error(of_auxiliary, targets, masks)
-    else:
-        of_deduced = model.deductive_decoder(paths.deduced)
+    inferred = [paths.deduced]
+    if config.logo.regularisation_weight and config.logo.regularisation == "states":
+        inferred.append(paths.auxiliary)
+    # One pass of D_d over s̄' (Eq. 3) and, in reading a of Eq. 4, ŝ'.
+    of_deduced, *of_auxiliary = tf.split(
+        model.deductive_decoder(tf.concat(inferred, axis=0)), len(inferred)
+    )
+    if of_auxiliary:
+        named["regularisation"] = observation_error(of_auxiliary[0], targets, masks)
+    elif config.logo.regularisation_weight:
         seen = model.visible(start, paths.local, paths.predicted)
         through = model.deduce(start, paths.local, paths.predicted, seen)
         dims = masks.rows[:, None] * masks.state

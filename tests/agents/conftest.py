@@ -23,6 +23,15 @@ TINY = {
 }
 
 
+WINDOWS = {
+    "memory": 4,
+    "window": 2,
+    "burn_in": 1,
+    "mixer_width": 3,
+    "hyper_width": 5,
+}
+
+
 @pytest.fixture(scope="session")
 def tiny_config():
     """``tiny_config("bc", tau=0.5)``: settings for a training of a second."""
@@ -39,7 +48,8 @@ def make_agent(tiny_config):
 
     def make(spec, algorithm, rewards=(0.0, 1.0), **settings):
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        config = tiny_config(algorithm, **settings)
+        windows = WINDOWS if spec.discrete and algorithm != "bc" else {}
+        config = tiny_config(algorithm, **{**windows, **settings})
         agent = build_agent(AgentSetup(spec, config, 0, step, None, RewardScale(*rewards)))
         agent.initialize()
         return agent
@@ -87,6 +97,23 @@ def make_experience(make_transitions):
 
     def make(spec, rows=4, synthetic=None, **fields):
         flags = np.zeros(rows) if synthetic is None else synthetic
-        return to_experience(make_transitions(spec, rows, **fields), tf.constant(flags, tf.float32))
+        rows_ = make_transitions(spec, rows, **fields)
+        return to_experience(rows_, tf.constant(flags, tf.float32), tf.ones(rows))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_windows(make_transitions):
+    """``make_windows(spec, inside=(B, T), synthetic=(B, T))``: windows of random rows."""
+
+    def make(spec, inside, synthetic=None, **fields):
+        inside = np.asarray(inside, np.float32)
+        rows = make_transitions(spec, inside.size, **fields)
+        windows = tf.nest.map_structure(
+            lambda x: tf.reshape(x, (*inside.shape, *x.shape[1:])), rows
+        )
+        flags = np.zeros_like(inside) if synthetic is None else np.asarray(synthetic, np.float32)
+        return to_experience(windows, tf.constant(flags), tf.constant(inside))
 
     return make

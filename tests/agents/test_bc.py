@@ -88,7 +88,8 @@ def test_discrete_training_never_leaves_the_legal_actions(
     legal = rng.random((200, 3, 4)) < 0.4
     legal[np.arange(200), :, rng.integers(0, 4, 200)] = True
     observations = tf.constant(rng.normal(size=(200, 3, 4)) * 10, tf.float32)
-    chosen = greedy_actions(discrete_spec, agent.actor, observations, tf.constant(legal)).numpy()
+    chosen, _ = greedy_actions(discrete_spec, agent.actor, observations, tf.constant(legal))
+    chosen = chosen.numpy()
     assert chosen.dtype == np.int32
     assert np.all(np.take_along_axis(legal, chosen[..., None], axis=-1))
     assert np.all(chosen[legal[..., 1]] == 1)

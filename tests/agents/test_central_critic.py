@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf.agents.networks import TwinCritic
+from logo_tf.agents.critic import TwinCritic
 
 
 def fixed_targets(agent, q):

@@ -31,7 +31,7 @@ def test_streams_join_with_flags(continuous_spec, make_transitions):
     ((experience, info),) = list(experience_stream(real, imagined))
     assert info == ()
     assert experience.action_step.info["synthetic"].numpy().tolist() == [0, 0, 0, 1, 1]
-    expected = to_experience(make_transitions(continuous_spec, 3, seed=1), tf.zeros(3))
+    expected = to_experience(make_transitions(continuous_spec, 3, seed=1), tf.zeros(3), tf.ones(3))
     np.testing.assert_array_equal(
         experience.next_time_step.reward[:3], expected.next_time_step.reward
     )
@@ -52,3 +52,18 @@ def test_imagined_rows_are_drawn_when_asked_for(continuous_spec, make_transition
         reward.assign(value)
         experience, _ = next(stream)
         assert experience.next_time_step.reward[-1] == value
+
+
+def test_windows_join_with_flags_after_their_context(continuous_spec, make_transitions):
+    def windows(rows, seed):
+        flat = make_transitions(continuous_spec, rows * 3, seed=seed)
+        return tf.nest.map_structure(lambda x: tf.reshape(x, (rows, 3, *x.shape[1:])), flat)
+
+    streams = (
+        tf.data.Dataset.from_tensors((windows(1, 1), tf.constant([[0.0, 1.0, 1.0]]))),
+        tf.data.Dataset.from_tensors((windows(1, 2), tf.constant([[1.0, 1.0, 0.0]]))),
+    )
+    ((experience, _),) = list(experience_stream(*streams, context=1))
+    assert experience.action_step.info["synthetic"].numpy().tolist() == [[0, 0, 0], [0, 1, 1]]
+    assert experience.action_step.info["inside"].numpy().tolist() == [[0, 1, 1], [1, 1, 0]]
+    assert experience.time_step.observation["state"].shape == (2, 3, 5)

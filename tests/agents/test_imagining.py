@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, build_actor
+from logo_tf.agents.portions import SingleTransitions
 from logo_tf.data.standardisation import standardisation
 from logo_tf.errors import LogoError
 from logo_tf.world_model.config import WorldModelConfig
@@ -19,7 +20,8 @@ def imagining(tiny_dataset, tiny_config, tmp_path):
     step = tf.Variable(0, dtype=tf.int64)
     actor = build_actor(AgentSetup(data.spec, config, 0, step, known))
     episodes = np.arange(data.num_episodes)
-    return lambda seed=0: Imagining(model, actor, data, episodes, config, seed, tmp_path)
+    portion = SingleTransitions(config)
+    return lambda seed=0: Imagining(model, actor, data, episodes, config, seed, tmp_path, portion)
 
 
 @pytest.mark.slow

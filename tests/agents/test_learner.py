@@ -107,8 +107,10 @@ def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
 
 
 @pytest.mark.slow
-def test_imagination_interrupted_and_resumed(tiny_dataset, tiny_config, tmp_path, fake_model):
-    data, config = tiny_dataset("continuous"), tiny_config("macql", steps=10)
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_imagination_interrupted_and_resumed(kind, tiny_dataset, tiny_config, tmp_path, fake_model):
+    windows = {"memory": 4, "window": 2, "burn_in": 3} if kind == "discrete" else {}
+    data, config = tiny_dataset(kind), tiny_config("macql", steps=10, **windows)
     model = fake_model(data, tmp_path / "model")
     whole = train_policy(data, config, 1, tmp_path / "whole", model, loggers=[])
     with pytest.raises(InterruptError):
@@ -168,7 +170,7 @@ def test_refuses_before_anything_is_written(
     tiny_dataset, tiny_config, tmp_path, fake_model, discrete_spec
 ):
     with pytest.raises(LogoError, match="trains continuous actions"):
-        train_policy(tiny_dataset("discrete"), tiny_config("macql"), 0, tmp_path / "p")
+        train_policy(tiny_dataset("discrete"), tiny_config("matd3bc"), 0, tmp_path / "p")
     data = tiny_dataset("continuous")
     model = fake_model(data, tmp_path / "model", discrete_spec)
     with pytest.raises(LogoError, match="does not fit the world model"):

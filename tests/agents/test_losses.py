@@ -8,8 +8,10 @@ from logo_tf.agents.losses import (
     conservative_gap,
     cross_entropy,
     gaussian_log_density,
+    lambda_returns,
     masked_mean,
     regression,
+    relative_weights,
     temporal_difference,
 )
 
@@ -85,3 +87,31 @@ def test_gaussian_log_density_by_hand():
     mask = np.array([[1.0, 0.0], [1.0, 1.0]], np.float32)
     expected = -(0.5 + 2.0 + 0.0) - 3 * (math.log(0.5) + 0.5 * math.log(2 * math.pi))
     assert float(gaussian_log_density(noise, 0.5, mask)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_lambda_returns_by_hand():
+    """V = 10 and 20, discount .5: G_1 = 2 + .5 * 20 = 12, G_0 = 1 + .5 (10 + l (12 - 10))."""
+    rewards, discounts = tf.constant([[1.0, 2.0]]), tf.constant([[0.5, 0.5]])
+    values = tf.constant([[10.0, 20.0]])
+    follows = tf.constant([[1.0, 0.0]])
+    for trace, first in ((0.0, 6.0), (0.5, 6.5), (1.0, 7.0)):
+        returns = lambda_returns(rewards, discounts, values, follows, trace)
+        np.testing.assert_allclose(returns, [[first, 12.0]])
+
+
+def test_lambda_returns_stop_where_an_episode_does():
+    """After a time limit nothing follows but V; after an ending not even that."""
+    rewards, values = tf.constant([[1.0, 2.0]]), tf.constant([[10.0, 20.0]])
+    nothing = tf.zeros((1, 2))
+    limit = lambda_returns(rewards, tf.fill((1, 2), 0.5), values, nothing, 1.0)
+    np.testing.assert_allclose(limit, [[6.0, 12.0]])
+    ended = lambda_returns(rewards, tf.constant([[0.0, 0.5]]), values, nothing, 1.0)
+    np.testing.assert_allclose(ended, [[1.0, 12.0]])
+
+
+def test_relative_weights_are_a_softmax_times_its_size():
+    scores = tf.constant([[0.0, np.log(3.0)], [1e6, 0.0]])
+    mask = tf.constant([[1.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(relative_weights(scores, mask)[0], [0.5, 1.5], rtol=1e-6)
+    assert np.isfinite(relative_weights(scores, mask)).all()
+    assert not relative_weights(scores, tf.zeros((2, 2))).numpy().any()

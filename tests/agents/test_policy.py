@@ -32,11 +32,12 @@ def test_acts_as_its_parts_do(policies, kind, make_transitions):
     actions = policy.act(observations, legal, np.random.default_rng(0))
     assert actions.dtype == spec.action_dtype
     assert actions.shape == (6, *spec.action_shape)
-    graph = policy.graph_policy(rows.observations, rows.legal_actions, tf.constant([0, 0]))
+    seed = tf.constant([0, 0])
+    graph, _ = policy.graph_policy.act(rows.observations, rows.legal_actions, (), seed)
     np.testing.assert_array_equal(actions, graph)
     for agent in range(spec.num_agents):
         width = spec.observation_dims[agent]
-        alone = policy.agent_function(agent)(rows.observations[:, agent, :width]).numpy()
+        alone = policy.agent_function(agent)(rows.observations[:, agent, :width])[0].numpy()
         if spec.discrete:
             alone = np.where(legal[:, agent], alone, -np.inf).argmax(axis=-1)
             np.testing.assert_array_equal(alone, actions[:, agent])
@@ -61,8 +62,10 @@ def test_rows_do_not_depend_on_each_other(policies, make_transitions):
 def test_exploring_differs_and_is_within_bounds(policies, make_transitions):
     policy = load_policy(policies["continuous"])
     rows = make_transitions(policy.spec, 6)
-    greedy = policy.graph_policy(rows.observations, rows.legal_actions, tf.constant([0, 1]))
-    noisy = policy.exploring(0.3)(rows.observations, rows.legal_actions, tf.constant([0, 1]))
+    greedy, noisy = (
+        one.act(rows.observations, rows.legal_actions, (), tf.constant([0, 1]))[0]
+        for one in (policy.graph_policy, policy.exploring(0.3))
+    )
     assert not np.allclose(greedy, noisy)
     assert np.abs(noisy).max() <= 1.0
 
@@ -72,7 +75,7 @@ def test_agent_function_holds_plain_variables(policies):
     assert function.observation_dim == 3
     assert function.action_dim == 1
     assert len(function.variables) == 6
-    assert function(tf.zeros((2, 3))).shape == (2, 1)
+    assert function(tf.zeros((2, 3)))[0].shape == (2, 1)
 
 
 def test_unknown_agent(policies):
@@ -114,3 +117,46 @@ def test_refuses_what_was_changed(policies, tmp_path):
 def test_metrics_are_lines_of_json(policies):
     lines = (policies["continuous"] / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 4]
+
+
+@pytest.fixture(scope="module")
+def remembering(tmp_path_factory, tiny_config, discrete_spec, make_episodes):
+    """A policy with a memory, trained for a few steps."""
+    from logo_tf.data.store import write_dataset
+
+    folder = tmp_path_factory.mktemp("remembering")
+    data = write_dataset(folder / "data", discrete_spec, make_episodes(discrete_spec, 8), {}, {})
+    config = tiny_config("macql", steps=2, memory=4, window=2, burn_in=1)
+    return load_policy(train_policy(data, config, 3, folder / "policy", loggers=[]))
+
+
+def test_a_memory_goes_on_from_step_to_step(remembering, make_transitions):
+    policy, spec = remembering, remembering.spec
+    memory = np.zeros((6, spec.num_agents, 4), np.float32)
+    alone = [tf.zeros((6, 4)) for _ in spec.agents]
+    for t in range(3):
+        rows = make_transitions(spec, 6, seed=t)
+        observations, legal = rows.observations.numpy(), rows.legal_actions.numpy()
+        if t == 0:
+            first = policy.act(observations, legal, np.random.default_rng(0))
+        graph, graph_memory = policy.graph_policy.act(
+            rows.observations, rows.legal_actions, tf.constant(memory), tf.constant([0, 0])
+        )
+        actions, memory = policy.act_on(observations, legal, memory, np.random.default_rng(0))
+        np.testing.assert_array_equal(actions, graph)
+        np.testing.assert_allclose(memory, graph_memory, atol=1e-6)
+        for i in range(spec.num_agents):
+            scores, alone[i] = policy.agent_function(i)(rows.observations[:, i], alone[i])
+            best = np.where(legal[:, i], scores, -np.inf).argmax(axis=-1)
+            np.testing.assert_array_equal(best, actions[:, i])
+            np.testing.assert_allclose(alone[i], memory[:, i], atol=1e-6)
+        if t == 0:
+            np.testing.assert_array_equal(first, actions)
+    assert not np.allclose(memory, 0)
+
+
+def test_a_memory_of_another_policy_is_refused(remembering):
+    n = remembering.spec.num_agents
+    rows, legal = np.zeros((1, n, 4), np.float32), np.ones((1, n, 4), bool)
+    with pytest.raises(LogoError, match=r"memory has shape \(1, 3, 5\)"):
+        remembering.act_on(rows, legal, np.zeros((1, n, 5)), np.random.default_rng(0))

@@ -45,6 +45,23 @@ def test_a_verdict_needs_five_pairs_that_agree(table, differences, expected):
     assert table.verdict(_runs(ours), _runs(theirs), ("error",)) == expected
 
 
+def test_a_change_is_paired_in_per_cent_and_bold_where_it_is_one(table):
+    """Ours 1, 2, 3, 4, 5 (mean 3), theirs .3 more: 10 %, whatever the seeds spread."""
+    column = "s' 1"
+
+    def runs(errors):
+        return {
+            seed: {"figures": {"state_nrmse": {"1": value}}} for seed, value in enumerate(errors)
+        }
+
+    ours = np.arange(1.0, 6.0)
+    noise = np.array([0.3, -0.3, 0.0, 0.3, -0.3])
+    assert table._change(runs(ours), runs(ours + 0.3), column) == "**+10.0 ± 0.0**"
+    assert table._change(runs(ours), runs(ours + noise), column) == "+0.0 ± 12.4"
+    assert table._change(runs(ours[:2]), runs(ours[:2]), column) == "+0.0 ?"
+    assert table._change(runs(ours), {}, column) == "–"
+
+
 def test_intervals_are_students(table):
     """Mean 2, s 1, n 5: 2 -+ 2.776 / sqrt(5)."""
     values = np.array([2.0, 2.0, 2.0, 2.0, 2.0]) + np.sqrt(5 / 4) * np.array([-1, -1, 0, 1, 1]) * (

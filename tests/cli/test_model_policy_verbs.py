@@ -14,10 +14,11 @@ TINY_MODEL = [
     "validate_every=4",
     "validation_windows=4",
 ]
+TINY_WINDOWS = ["memory=4", "window=2", "burn_in=2", "imagination.horizon=2"]
 TINY_POLICY = ["width=8", "steps=4", "batch_size=8", "log_every=2", "checkpoint_every=4"]
 
 
-def test_discrete_data_give_a_model_its_figures_and_a_cloned_policy(tiny_dataset, tmp_path, capsys):
+def test_discrete_data_give_a_model_its_figures_and_a_policy(tiny_dataset, tmp_path, capsys):
     data = str(tiny_dataset("discrete").path)
     model, policy = str(tmp_path / "model"), str(tmp_path / "policy")
     assert main(["model", "train", "--data", data, "--out", model, "--set", *TINY_MODEL]) == 0
@@ -28,8 +29,8 @@ def test_discrete_data_give_a_model_its_figures_and_a_cloned_policy(tiny_dataset
     assert 0 <= found["legal_actions_accuracy"] <= 1
     assert 0 <= found["termination_f1"] <= 1
     train = ["policy", "train", "--data", data, "--out", policy]
-    assert main([*train, "--algorithm", "bc", "--set", *TINY_POLICY]) == 0
-    capsys.readouterr()
+    assert main([*train, "--model", model, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
+    assert 'algorithm="macql" width=8 depth=1 memory=4' in capsys.readouterr().err
     models, edge = str(tmp_path / "models"), str(tmp_path / "edge")
     assert main(["export", policy, "--name", "team", "--to", models, "--tflite", edge]) == 0
     said = capsys.readouterr().out
@@ -37,8 +38,13 @@ def test_discrete_data_give_a_model_its_figures_and_a_cloned_policy(tiny_dataset
     assert "a.tflite" in said
     assert main(["policy", "eval", policy]) == 2
     assert "unknown scenario 'toy/discrete'" in capsys.readouterr().err
-    assert main([*train[:-1], str(tmp_path / "p2"), "--algorithm", "macql"]) == 2
-    assert "algorithm 'macql' trains continuous actions" in capsys.readouterr().err
+    other = [*train[:-1], str(tmp_path / "p2")]
+    assert main([*other, "--algorithm", "bc", "--set", "memory=4"]) == 2
+    assert "'bc' learns from single transitions" in capsys.readouterr().err
+    assert main([*other, "--model", model, "--set", "window=7"]) == 2
+    assert "imagination.horizon must equal policy.window" in capsys.readouterr().err
+    assert main([*other, "--algorithm", "matd3bc"]) == 2
+    assert "algorithm 'matd3bc' trains continuous actions" in capsys.readouterr().err
     assert not (tmp_path / "p2").exists()
 
 

@@ -9,7 +9,7 @@ from logo_tf.errors import LogoError
 from logo_tf.experiments.config import RunConfig, first_difference, preset
 
 
-@pytest.mark.parametrize("name", ["quickstart", "smoke"])
+@pytest.mark.parametrize("name", ["quickstart", "smax", "smoke"])
 def test_presets_round_trip_through_json(name):
     config = preset(name)
     assert from_dict(RunConfig, json.loads(json.dumps(to_dict(config)))) == config

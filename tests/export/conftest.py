@@ -59,15 +59,21 @@ class FakePolicy:
             layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
             self.layers.append(layer)
 
-    def agent_function(self, index: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    memory_dim = 0
+
+    def agent_function(self, index: int) -> Callable[..., tuple[tf.Tensor, Any]]:
         """A copy that nobody else holds on to, as the real one is."""
         kernel, bias = (tf.Variable(w) for w in self.layers[index].get_weights())
         activation = self.layers[index].activation
-        return lambda observations: activation(observations @ kernel + bias)
+        return lambda observations, memory: (activation(observations @ kernel + bias), memory)
 
-    def act(
-        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
+    def act_on(
+        self,
+        observations: np.ndarray,
+        legal_actions: np.ndarray,
+        memory: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """In NumPy, so that it shares no code with what is exported."""
         spec = self.spec
         actions = np.zeros((len(observations), *spec.action_shape), spec.action_dtype)
@@ -79,7 +85,7 @@ class FakePolicy:
                 actions[:, i] = np.where(legal, outputs, -np.inf).argmax(-1)
             else:
                 actions[:, i, : spec.action_dims[i]] = np.tanh(outputs)
-        return actions
+        return actions, memory
 
 
 @pytest.fixture(scope="session")

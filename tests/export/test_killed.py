@@ -29,10 +29,11 @@ class Policy:
     spec = spec
     def __init__(self):
         self.gain = tf.Variable(1.0)
+    memory_dim = 0
     def agent_function(self, agent):
-        return lambda observation: observation * self.gain
-    def act(self, observations, legal_actions, rng):
-        return observations
+        return lambda observation, memory: (observation * self.gain, memory)
+    def act_on(self, observations, legal_actions, memory, rng):
+        return observations, memory
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -71,7 +71,9 @@ def test_a_policy_acts_as_the_original(kind: str, policies: dict[str, Any], tmp_
         if kind == "discrete":
             inputs["legal_actions"] = golden.legal_actions
         actions = _serve(path, **inputs)["actions"]
-        wanted = policy.act(golden.observations, golden.legal_actions > 0.5, None)
+        wanted, _ = policy.act_on(
+            golden.observations, golden.legal_actions > 0.5, golden.memory, None
+        )
         np.testing.assert_allclose(actions, wanted, atol=1e-6)
         assert actions.dtype == policy.spec.action_dtype
 

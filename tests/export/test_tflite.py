@@ -23,7 +23,7 @@ def test_every_agent_becomes_a_file_of_its_own_width(
     files = write_tflite(policy, policy.manifest, tmp_path / "edge")
     assert [file.name for file in files] == ["a.tflite", "b.tflite"]
     golden = golden_inputs(policy.spec, 4, seed=5)
-    wanted = policy.act(golden.observations, golden.legal_actions > 0.5, None)
+    wanted, _ = policy.act_on(golden.observations, golden.legal_actions > 0.5, golden.memory, None)
     for i, (o, a) in enumerate(((4, 2), (3, 1))):
         runner = Interpreter(str(files[i])).get_signature_runner("serving_default")
         assert list(runner.get_input_details()) == ["observation"]
@@ -95,7 +95,8 @@ def test_a_file_that_acts_otherwise_is_refused(policies: dict[str, Any], tmp_pat
 
 def test_an_op_that_is_not_builtin_is_refused(policies: dict[str, Any], tmp_path: Path) -> None:
     policy = policies["continuous"]
-    policy.agent_function = lambda i: lambda x: tf.math.digamma(x)[:, : policy.spec.action_dims[i]]
+    widths = policy.spec.action_dims
+    policy.agent_function = lambda i: lambda x, m: (tf.math.digamma(x)[:, : widths[i]], m)
     with pytest.raises(LogoError, match=r"a\.tflite: TFLite's builtin ops cannot do it: Digamma"):
         write_tflite(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []

@@ -82,6 +82,50 @@ def test_a_world_model_is_served_as_it_predicts(kind: str, runs: Path, tmp_path:
     assert manifest.config["state_error_coverage"] == 0.9
 
 
+def test_a_memory_is_served_and_runs_on_the_edge(
+    discrete_spec: ScenarioSpec, make_episodes: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A whole episode of 6 steps: what an export answers goes in again with the next call."""
+    config = PolicyConfig(
+        algorithm="macql", width=16, memory=5, window=4, burn_in=2, steps=10, batch_size=16,
+        log_every=10, checkpoint_every=10,
+    )  # fmt: skip
+    data = write_dataset(tmp_path / "data", discrete_spec, make_episodes(discrete_spec, 16), {}, {})
+    run = train_policy(data, config, 0, tmp_path / "policy", loggers=[])
+    policy, n = load_policy(run), discrete_spec.num_agents
+    path = export_policy(run, "p", tmp_path / "models")
+    assert set(artifacts.verify(path, "export").figures["parity"]) == {"actions", "next_memory"}
+    served = tf.saved_model.load(str(path)).signatures["serving_default"]
+    edge = [
+        Interpreter(str(file)).get_signature_runner("serving_default")
+        for file in export_tflite(run, tmp_path / "edge")
+    ]
+    memory = np.zeros((1, n, 5), np.float32)
+    on_server, on_edge = memory, [memory[:, i] for i in range(n)]
+    for t in range(6):
+        golden = golden_inputs(discrete_spec, 1, seed=t)
+        wanted, memory = policy.act_on(
+            golden.observations, golden.legal_actions > 0.5, memory, np.random.default_rng(0)
+        )
+        answer = served(
+            observations=tf.constant(golden.observations),
+            legal_actions=tf.constant(golden.legal_actions),
+            memory=tf.constant(on_server),
+        )
+        on_server = answer["next_memory"].numpy()
+        np.testing.assert_array_equal(answer["actions"], wanted)
+        np.testing.assert_allclose(on_server, memory, atol=1e-5)
+        for i, runner in enumerate(edge):
+            one = runner(
+                observation=golden.observations[:, i],
+                legal_actions=golden.legal_actions[:, i],
+                memory=on_edge[i],
+            )
+            on_edge[i] = one["next_memory"]
+            np.testing.assert_array_equal(one["action"], wanted[:, i])
+            np.testing.assert_allclose(on_edge[i], memory[:, i], atol=1e-5)
+
+
 def test_a_run_of_another_kind_is_refused(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(LogoError, match="is a world_model artefact, expected a policy"):
         export_policy(runs / "discrete/world_model", "p", tmp_path)

@@ -24,11 +24,13 @@ class World(NamedTuple):
     policy: GraphPolicy
 
 
-def random_legal(observations: tf.Tensor, legal: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def random_legal(
+    observations: tf.Tensor, legal: tf.Tensor, memory: tf.Tensor, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Any legal action."""
     del observations
     noise = tf.random.stateless_uniform(tf.shape(legal), seed)
-    return tf.argmax(tf.where(legal, noise, -1.0), axis=-1, output_type=tf.int32)
+    return tf.argmax(tf.where(legal, noise, -1.0), axis=-1, output_type=tf.int32), memory
 
 
 @pytest.fixture(scope="session", params=["continuous", "discrete"])
@@ -42,9 +44,11 @@ def world(request, tmp_path_factory, continuous_spec, discrete_spec, make_episod
     start = next(iter(pipeline.transitions(dataset, None, 6, seed=1)))
     mask = tf.constant(spec.action_mask)
 
-    def random_vectors(observations: tf.Tensor, legal: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def random_vectors(
+        observations: tf.Tensor, legal: tf.Tensor, memory: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         del legal
         shape = tf.concat([tf.shape(observations)[:2], [spec.action_dim]], axis=0)
-        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0) * mask
+        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0) * mask, memory
 
-    return World(model, start, random_legal if spec.discrete else random_vectors)
+    return World(model, start, GraphPolicy(random_legal if spec.discrete else random_vectors))

@@ -25,7 +25,7 @@ def test_equals_a_loop_in_python(world, rollout):
     state, observations = start.state, start.observations
     legal, alive, running = start.legal_actions, start.agent_mask, np.ones(6, np.float32)
     for t in range(HORIZON):
-        actions = world.policy(observations, legal, tf.random.fold_in(SEED, t))
+        actions, _ = world.policy.act(observations, legal, (), tf.random.fold_in(SEED, t))
         predicted = model.step(state, observations, actions, alive)
         step = tf.nest.map_structure(lambda x, t=t: x[t].numpy(), rollout)
         np.testing.assert_array_equal(step.transitions.actions, actions)

@@ -68,7 +68,3 @@ def test_unknown_samplers_are_refused():
 def test_refused_settings(settings, message):
     with pytest.raises(LogoError, match=message):
         ImaginationConfig(**settings)
-
-
-def test_capacity_holds_the_rounds():
-    assert ImaginationConfig(horizon=3, branches=10, rounds=2).capacity == 60

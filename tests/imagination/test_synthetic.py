@@ -28,6 +28,13 @@ def _rollout(spec, rewards, valid, uncertainty):
     return Rollout(rows._replace(rewards=column(rewards)), column(valid), column(uncertainty))
 
 
+def _drawn(store, count):
+    """The rewards of single rows."""
+    rows, inside = store.batch(count, 0, tf.constant(0))
+    assert (inside.numpy() == 1).all()
+    return rows.rewards.numpy()[:, 0]
+
+
 @pytest.fixture
 def filled(discrete_spec):
     """Rows 0 to 3, of which row 2 is invalid, with u / median(u) of 1/3, 1, (1) and 4/3."""
@@ -49,7 +56,7 @@ def test_weights_by_hand(filled):
 
 def test_draws_follow_the_weights(filled):
     count = 20000
-    rewards = filled.batch(count, 0, tf.constant(0)).rewards.numpy()
+    rewards = _drawn(filled, count)
     drawn = np.bincount(rewards.astype(int), minlength=8)
     expected = filled.weights.numpy() * count
     assert drawn[expected == 0].sum() == 0
@@ -63,45 +70,43 @@ def test_the_ring_overwrites_the_oldest(discrete_spec):
     store.add(_rollout(discrete_spec, [0, 1, 2], [1, 1, 1], [1.0] * 3))
     store.add(_rollout(discrete_spec, [3, 4, 5], [1, 1, 1], [1.0] * 3))
     assert store.size.numpy() == 5
-    drawn = store.batch(200, 0, tf.constant(0)).rewards.numpy()
+    drawn = _drawn(store, 200)
     assert set(drawn.astype(int)) == {1, 2, 3, 4, 5}
 
 
 def test_penalised_rewards_follow_the_newest_median(discrete_spec):
     store = _store(discrete_spec, sampler="penalty", penalty=1.0)
     store.add(_rollout(discrete_spec, [0, 2], [1, 1], [1.0, 1.0]))
-    assert set(store.batch(50, 0, tf.constant(0)).rewards.numpy()) == {-1.0, 1.0}
+    assert set(_drawn(store, 50)) == {-1.0, 1.0}
     store.add(_rollout(discrete_spec, [0, 2, 0, 2], [1, 1, 1, 1], [2.0, 2.0, 2.0, 2.0]))
     # median 2 now: the first rows lose half, the others 1
-    assert set(store.batch(200, 0, tf.constant(0)).rewards.numpy()) == {-0.5, 1.5, -1.0, 1.0}
+    assert set(_drawn(store, 200)) == {-0.5, 1.5, -1.0, 1.0}
 
 
 def test_batches_are_functions_of_seed_and_number(filled):
-    stream = [b.rewards.numpy() for b in filled.dataset(16, seed=1).take(4)]
-    later = [b.rewards.numpy() for b in filled.dataset(16, seed=1, start=2).take(2)]
+    stream = [rows.rewards.numpy() for rows, _ in filled.dataset(16, seed=1).take(4)]
+    later = [rows.rewards.numpy() for rows, _ in filled.dataset(16, seed=1, start=2).take(2)]
     np.testing.assert_array_equal(stream[2:], later)
-    other = next(iter(filled.dataset(16, seed=2))).rewards.numpy()
+    other = next(iter(filled.dataset(16, seed=2)))[0].rewards.numpy()
     assert not np.array_equal(stream[0], other)
     assert not np.array_equal(stream[0], stream[1])
-    np.testing.assert_array_equal(filled.batch(16, 1, tf.constant(3)).rewards, stream[3])
+    np.testing.assert_array_equal(filled.batch(16, 1, tf.constant(3))[0].rewards, stream[3])
 
 
 def test_a_stream_reads_the_newest_rows(discrete_spec):
     store = _store(discrete_spec, capacity=2, sampler="uniform")
     store.add(_rollout(discrete_spec, [0, 0], [1, 1], [1.0] * 2))
     stream = iter(store.dataset(8, seed=0))
-    assert (next(stream).rewards.numpy() == 0).all()
+    assert (next(stream)[0].rewards.numpy() == 0).all()
     store.add(_rollout(discrete_spec, [7, 7], [1, 1], [1.0] * 2))
-    assert (next(stream).rewards.numpy() == 7).all()
+    assert (next(stream)[0].rewards.numpy() == 7).all()
 
 
 def test_batches_have_the_structure_of_real_ones(continuous_spec):
-    store = _store(continuous_spec)
-    store.add(_rollout(continuous_spec, [0, 1], [1, 1], [1.0] * 2))
-    for got, one in zip(
-        store.dataset(3, 0).element_spec, transitions_spec(continuous_spec), strict=True
-    ):
-        assert got.shape == (3, *one.shape)
+    rows, inside = _store(continuous_spec).dataset(3, 0).element_spec
+    assert inside.shape == (3, 1)
+    for got, one in zip(rows, transitions_spec(continuous_spec), strict=True):
+        assert got.shape == (3, 1, *one.shape)
         assert got.dtype == one.dtype
 
 
@@ -110,8 +115,7 @@ def test_checkpoints_restore_it_exactly(filled, discrete_spec, tmp_path):
     fresh = _store(discrete_spec)
     tf.train.Checkpoint(store=fresh).read(path).assert_consumed()
     np.testing.assert_array_equal(fresh.weights, filled.weights)
-    a, b = (store.batch(9, 0, tf.constant(5)) for store in (fresh, filled))
-    np.testing.assert_array_equal(a.rewards, b.rewards)
+    np.testing.assert_array_equal(_drawn(fresh, 9), _drawn(filled, 9))
 
 
 def test_nothing_to_draw(discrete_spec):
@@ -126,3 +130,29 @@ def test_a_round_must_fit(discrete_spec):
         _store(discrete_spec, capacity=2).add(
             _rollout(discrete_spec, [0, 1, 2], [1, 1, 1], [1.0] * 3)
         )
+
+
+def test_a_window_is_real_rows_and_then_a_branch(discrete_spec):
+    """Two branches of 2 steps after 1 real row; the second ends after its first step."""
+    sampler = make_sampler(ImaginationConfig(truncation=2.0))
+    store = SyntheticStore(discrete_spec, 4, sampler, horizon=2, context=1)
+    one, other = (
+        _rollout(discrete_spec, [1, 2], [1, 1], [1.0, 4.0]),
+        _rollout(discrete_spec, [3, 4], [1, 0], [2.0, 9.0]),
+    )
+    rollout = tf.nest.map_structure(lambda a, b: tf.concat([a, b], axis=1), one, other)
+    before = tf.nest.map_structure(
+        lambda x: tf.zeros((2, 1, *x.shape), x.dtype), transitions_spec(discrete_spec)
+    )
+    before = before._replace(rewards=tf.constant([[-1.0], [-2.0]]))
+    store.add(rollout, (before, tf.constant([[0.0], [1.0]])))
+    assert store.size.numpy() == 2
+    # Valid u are 1, 4 and 2, their median 2: P_u is 3/2 and 0, and 1 for the other branch.
+    expected = np.array([np.exp(3 / 4), np.exp(1), 0, 0]) / (np.exp(3 / 4) + np.exp(1))
+    np.testing.assert_allclose(store.weights, expected, rtol=1e-6)
+    rows, inside = store.batch(100, 0, tf.constant(0))
+    drawn = {
+        (tuple(r), tuple(i))
+        for r, i in zip(rows.rewards.numpy().tolist(), inside.numpy().tolist(), strict=True)
+    }
+    assert drawn == {((-1, 1, 2), (0, 1, 1)), ((-2, 3, 4), (1, 1, 0))}

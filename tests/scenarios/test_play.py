@@ -151,6 +151,23 @@ def test_the_policy_is_asked_once_for_all_copies():
     assert sum(batches) == sum(episode.length for episode in episodes)
 
 
+@pytest.mark.parametrize("copies", [1, 3])
+def test_what_a_policy_remembers_stays_with_its_episode(copies):
+    """It counts its own steps: so must what it is shown, whoever plays beside it."""
+
+    class Remembers(RandomPolicy):
+        memory_dim = 1
+
+        def act_on(self, observations, legal_actions, memory, rng):
+            np.testing.assert_array_equal(memory[:, 0, 0], observations[:, 0, 1])
+            return self.act(observations, legal_actions, rng), memory + 1
+
+    scenarios = [Counting() for _ in range(copies)]
+    played = list(play(scenarios, Remembers(COUNTING_SPEC), 6, 5))
+    for one, other in zip(played, play_counting(2, 6), strict=True):
+        assert_same(one, other)
+
+
 def test_errors_come_before_the_first_episode():
     policy = RandomPolicy(COUNTING_SPEC)
     with pytest.raises(LogoError, match="at least one scenario"):

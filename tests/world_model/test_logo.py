@@ -120,12 +120,14 @@ def test_agents_can_change_places(tiny_model, window):
         {"regularisation": "observations", "feedback": "deduced", "local_heads": "shared"},
         {"feedback": "auxiliary", "deductive_training": "predicted", "local_reconstruction": 0.0},
         {"observation_feedback": "predicted", "uncertainty": "spread"},
+        {"regularisation_weight": 0.0},
     ],
 )
 def test_every_reading_trains(tiny_model, window, settings):
     model = tiny_model("discrete", logo=LogoConfig(**settings))
     losses, gradients = _losses_and_gradients(model, *window("discrete"), 2)
     assert np.isfinite([value.numpy() for value in losses.values()]).all()
+    assert ("regularisation" in losses) == (settings.get("regularisation_weight") != 0)
     idle = [v.path for v, g in zip(_weights(model), gradients, strict=True) if g is None]
     allowed = ()
     if settings.get("local_reconstruction") == 0:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from logo_tf.world_model.networks import AgentDense, Heads, dense
+from logo_tf.world_model.networks import AgentDense, Heads, Trunk, activation_of, dense
 
 
 def test_each_agent_has_a_layer_of_its_own():
@@ -44,3 +49,35 @@ def test_variances_train_no_features():
     of_spread = {id(weight) for weight in heads.spread.trainable_variables}
     for weight, gradient in zip(heads.trainable_variables, moved, strict=True):
         assert (gradient is not None) == (id(weight) in of_spread), weight.path
+
+
+ACTIVATIONS = ["relu", "silu", "elu", "gelu"]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_what_its_name_says(name):
+    x = tf.linspace(-30.0, 30.0, 601)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        ours, theirs = activation_of(name)(x), keras.activations.get(name)(x)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
+    slopes = [tape.gradient(values, x) for values in (ours, theirs)]
+    np.testing.assert_allclose(*slopes, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_traced_graph_is_freed(name):
+    """Else each training in one process would keep its dataset in memory for good."""
+    trunk = Trunk(4, 2, name, 0, "trunk")
+
+    @tf.function
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tf.reduce_sum(trunk(x))
+        return tape.gradient(y, x)
+
+    graph = weakref.ref(slope.get_concrete_function(tf.TensorSpec((2, 3))).graph)
+    del slope
+    gc.collect()
+    assert graph() is None

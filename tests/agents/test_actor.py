@@ -3,27 +3,13 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from logo_tf.agents.networks import (
-    ILLEGAL_LOGIT,
-    LayerNorm,
-    TeamActor,
-    TwinCritic,
-    action_range,
-    from_unit,
-    to_unit,
-)
+from logo_tf.agents.actor import ILLEGAL_LOGIT, TeamActor
 
 
 def actor_of(spec, **kwargs):
     actor = TeamActor(spec, 8, 2, seed=1, **kwargs)
     actor.create_variables()
     return actor
-
-
-def critic_of(spec, norm="layer", **kwargs):
-    critic = TwinCritic(spec, 8, 2, norm, seed=1, **kwargs)
-    critic.create_variables()
-    return critic
 
 
 def seen(observations, legal=None):
@@ -37,31 +23,6 @@ def random_observations(spec, rows=5, seed=0):
     rng = np.random.default_rng(seed)
     shape = (rows, spec.num_agents, spec.observation_dim)
     return (rng.normal(size=shape) * spec.observation_mask).astype(np.float32)
-
-
-def test_layer_norm_by_hand():
-    layer = LayerNorm()
-    out = layer(tf.constant([[1.0, 3.0]]))
-    np.testing.assert_allclose(out, [[-1.0, 1.0]], atol=1e-4)
-    layer.gain.assign([2.0, 2.0])
-    layer.bias.assign([1.0, 0.0])
-    np.testing.assert_allclose(layer(tf.constant([[1.0, 3.0]])), [[-1.0, 2.0]], atol=1e-4)
-
-
-def test_units_round_trip_and_padding_stays_zero(continuous_spec):
-    spec = dataclasses.replace(
-        continuous_spec,
-        action_low=((-2.0, 0.0), (1.0, 0.0)),
-        action_high=((2.0, 4.0), (3.0, 0.0)),
-    )
-    raw = tf.constant([[[2.0, 0.0], [2.0, 0.0]]])
-    unit = to_unit(spec, raw)
-    np.testing.assert_allclose(unit, [[[1.0, -1.0], [0.0, 0.0]]])
-    np.testing.assert_allclose(from_unit(spec, unit), raw)
-    np.testing.assert_allclose(from_unit(spec, tf.ones((1, 2, 2)))[0, 1, 1], 0.0)
-    centre, half = action_range(spec)
-    np.testing.assert_allclose(centre, [[0.0, 2.0], [2.0, 0.0]])
-    np.testing.assert_allclose(half, [[2.0, 2.0], [1.0, 0.0]])
 
 
 def test_continuous_actions_stay_within_bounds(continuous_spec):
@@ -141,51 +102,56 @@ def test_agent_layers_repeat_the_actor(continuous_spec):
         observation_std=rng.uniform(0.5, 2.0, (2, 4)),
     )
     observations = random_observations(continuous_spec)
-    expected = actor.outputs(tf.constant(observations)).numpy()
+    expected = actor.outputs(tf.constant(observations))[0].numpy()
     for agent in range(2):
         hidden = observations[:, agent, : continuous_spec.observation_dims[agent]]
-        *hidden_layers, last = actor.agent_layers(agent)
-        for kernel, bias in hidden_layers:
+        layers = actor.agent_layers(agent)
+        assert layers.gru is None
+        for kernel, bias in layers.hidden:
             hidden = np.maximum(hidden @ kernel + bias, 0.0)
-        out = hidden @ last[0] + last[1]
+        out = hidden @ layers.output[0] + layers.output[1]
         width = continuous_spec.action_dims[agent]
         np.testing.assert_allclose(out, expected[:, agent, :width], atol=1e-5)
 
 
-def test_critic_by_hand(continuous_spec):
-    critic = TwinCritic(
-        continuous_spec, 1, 1, "none", seed=0, state_mean=np.ones(5), state_std=np.full(5, 2.0)
-    )
-    critic.create_variables()
-    for scale, member in enumerate(critic._members, start=1):
-        kernel, bias, out, out_bias = member.variables
-        kernel.assign(np.full((9, 1), scale))
-        bias.assign([1.0])
-        out.assign([[3.0]])
-        out_bias.assign([-1.0])
-    state = tf.constant([[3.0, 1.0, 1.0, 1.0, 1.0]])  # standardised: 1, 0, 0, 0, 0
-    actions = tf.constant([[[0.5, -0.25], [1.0, 0.0]]])
-    total = 1.0 + 0.5 - 0.25 + 1.0
-    q, _ = critic((state, actions))
-    np.testing.assert_allclose(q, [[3 * (total + 1) - 1, 3 * (2 * total + 1) - 1]])
-    np.testing.assert_allclose(critic.first(state, actions), [3 * (total + 1) - 1])
+def _rows(spec, count, length):
+    return np.stack([random_observations(spec, count, t) for t in range(length)], axis=1)
 
 
-def test_critic_ignores_padded_actions(continuous_spec):
-    critic = critic_of(continuous_spec)
-    state = tf.ones((2, 5))
-    actions = np.zeros((2, 2, 2), np.float32)
-    before, _ = critic((state, tf.constant(actions)))
-    actions[:, 1, 1] = 9.0  # agent b has one action dimension
-    after, _ = critic((state, tf.constant(actions)))
-    np.testing.assert_array_equal(before, after)
-    assert not np.allclose(before[:, 0], before[:, 1])  # twins, not copies
+def test_windows_unroll_as_single_steps_do(discrete_spec):
+    actor = actor_of(discrete_spec, memory=3)
+    rows = tf.constant(_rows(discrete_spec, 5, 4))
+    together, memories = actor.unroll(rows, tf.ones((5, 4)))
+    memory = tf.zeros((5, discrete_spec.num_agents, 3))
+    for t in range(4):
+        outputs, memory = actor.outputs(rows[:, t], memory)
+        np.testing.assert_allclose(together[:, t], outputs, atol=1e-6)
+        np.testing.assert_allclose(memories[:, t], memory, atol=1e-6)
 
 
-def test_copies_begin_equal_and_share_nothing(continuous_spec):
-    critic = critic_of(continuous_spec)
-    copy = critic.copy(name="Other")
-    copy.create_variables()
-    for ours, theirs in zip(critic.variables, copy.variables, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-        assert ours is not theirs
+def test_rows_of_no_episode_are_not_remembered(discrete_spec):
+    actor = actor_of(discrete_spec, memory=3)
+    rows = _rows(discrete_spec, 5, 3)
+    _, memories = actor.unroll(tf.constant(rows), tf.constant([[0.0, 1.0, 0.0]] * 5))
+    assert not memories[:, 0].numpy().any()
+    _, alone = actor.unroll(tf.constant(rows[:, 1:2]), tf.ones((5, 1)))
+    np.testing.assert_allclose(memories[:, 1], alone[:, 0], atol=1e-6)
+    np.testing.assert_array_equal(memories[:, 2], memories[:, 1])
+
+
+def test_an_agent_remembers_by_itself(discrete_spec):
+    actor = actor_of(discrete_spec, memory=3)
+    rows = _rows(discrete_spec, 2, 3)
+    before, _ = actor.unroll(tf.constant(rows), tf.ones((2, 3)))
+    rows[:, 0, 1] += 1.0  # what agent 1 saw first
+    after, _ = actor.unroll(tf.constant(rows), tf.ones((2, 3)))
+    np.testing.assert_array_equal(before[:, :, 0], after[:, :, 0])
+    assert not np.allclose(before[:, 2, 1], after[:, 2, 1])
+
+
+def test_without_a_memory_a_window_is_rows(discrete_spec):
+    actor = actor_of(discrete_spec)
+    rows = tf.constant(_rows(discrete_spec, 5, 2))
+    together, memories = actor.unroll(rows, tf.ones((5, 2)))
+    assert memories.shape == (5, 2, 3, 0)
+    np.testing.assert_allclose(together[:, 1], actor.outputs(rows[:, 1])[0], atol=1e-6)

@@ -1,0 +1,70 @@
+"""Discrete MACQL: QMIX whose value of joint actions that the data do not support is held down."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tf_agents.trajectories import trajectory
+
+from logo_tf.agents.losses import conservative_gap
+from logo_tf.agents.qmix import QMIXAgent, Values
+
+
+class DiscreteMACQLAgent(QMIXAgent):
+    """QMIX with CQL(H)'s term over legal joint actions.
+
+    ::
+
+        gap = mean ( log mean_m exp Q_tot(s, a_m) - Q_tot(s, a) )
+        L   = mean (Q_tot(s, a) - G)^2 + cql_alpha * gap
+
+    The a_m are ``cql_actions`` joint actions, each agent's drawn uniformly from what was
+    legal for it. The term uses ``cql_states`` rows of the batch.
+
+    Reference: Kumar et al., "Conservative Q-Learning", 2020, which sums over all actions;
+    joint ones are too many, hence the draws. LOGO section 4.4 names MACQL as its backbone.
+    Hyper-parameters: ``cql_alpha``, ``cql_states``, ``cql_actions``, ``cql_rows``, and those
+    of ``QMIXAgent``.
+    """
+
+    def conservative(
+        self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
+    ) -> tf.Tensor:
+        """The gap, over rows that count."""
+        config, seen = self._setup.config, experience.time_step.observation
+        if config.cql_rows == "real":
+            counts *= 1.0 - experience.action_step.info["synthetic"]
+        counts = tf.reshape(counts, [-1])
+        rows = self.conservative_rows(counts)
+
+        def taken(field: tf.Tensor, axes: int) -> tf.Tensor:
+            return tf.gather(tf.reshape(field, (-1, *field.shape[2 : 2 + axes])), rows)
+
+        utilities = taken(values.utilities, 2)
+        drawn = self.draws(taken(seen["legal_actions"], 2))
+        chosen = tf.gather(utilities, drawn, axis=-1, batch_dims=2)
+        q = self._mixer.mix(taken(seen["state"], 1), tf.transpose(chosen, (0, 2, 1)))
+        return conservative_gap(
+            q[..., None],
+            tf.zeros_like(q),
+            taken(values.q, 0)[:, None],
+            tf.gather(counts, rows),
+        )
+
+    def conservative_rows(self, counts: tf.Tensor) -> tf.Tensor:
+        """(R,) rows for the term, drawn among those (B*T,) that count."""
+        # Below any difference of counts, so that rows that do not count come last.
+        draw = tf.random.stateless_uniform(tf.shape(counts), self.draw_seed("rows"))
+        size = tf.minimum(self._setup.config.cql_states, tf.size(counts))
+        return tf.math.top_k(counts + 1e-3 * draw, size).indices
+
+    def draws(self, legal_actions: tf.Tensor) -> tf.Tensor:
+        """(R, N, M) int32: M legal actions of each agent, drawn uniformly from (R, N, A)."""
+        spec = self._setup.spec
+        legal = legal_actions & tf.constant(spec.action_mask > 0)
+        # Of nothing but minus infinity a draw is undefined; whoever may do nothing draws any.
+        legal |= ~tf.reduce_any(legal, axis=-1, keepdims=True)
+        flat = tf.math.log(tf.cast(tf.reshape(legal, (-1, spec.action_dim)), tf.float32))
+        drawn = tf.random.stateless_categorical(
+            flat, self._setup.config.cql_actions, self.draw_seed("joint actions"), tf.int32
+        )
+        return tf.reshape(drawn, (-1, spec.num_agents, drawn.shape[-1]))

@@ -1,0 +1,125 @@
+"""ICQ: values and policy learned from logged actions alone, by weights over the batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+from tf_agents.networks import network
+from tf_agents.trajectories import trajectory
+
+from logo_tf.agents.losses import masked_mean, relative_weights
+from logo_tf.agents.mixer import LinearMixer
+from logo_tf.agents.offline_agent import AgentSetup, build_team_network
+from logo_tf.agents.value_agent import ValueAgent, ValueInfo, mixed, of_actions, target_of
+from logo_tf.seeds import derive
+
+
+class ICQAgent(ValueAgent):
+    """Implicit constraint Q-learning: no action is ever valued that was not logged.
+
+    With a the logged joint actions, w(s) the mixer's weights, Q' the target networks and
+    mean-one weights over the batch in place of the softmax times its size::
+
+        y_t  = r_t + gamma d_t rho_t+1 Q'_tot(s_t+1, a_t+1)     rho ~ exp(Q'_tot / icq_value_beta)
+        L_Q  = mean (Q_tot(s_t, a_t) - y_t)^2
+        A_i  = Q_i(o^i, a^i) - sum_b pi(b | o^i) Q_i(o^i, b)    b legal
+        L_pi = -mean w_i(s) omega_i log pi(a^i | o^i)           omega ~ exp(A_i / icq_beta)
+
+    A row whose next action is not in the window (its last one, or a time limit) has no y
+    and is left out of L_Q; an ending needs none. Imagined rows hold the policy's own
+    actions, which are weighed like the others.
+
+    Reference: Yang et al., "Believe What You See: Implicit Constraint Approach for Offline
+    Multi-Agent Reinforcement Learning", 2021; targets are of one step where the paper's
+    code uses TD(lambda). Hyper-parameters: ``icq_beta``, ``icq_value_beta``, ``width``,
+    ``depth``, ``memory``, ``hyper_width``, and those of ``ValueAgent``.
+    """
+
+    def __init__(self, setup: AgentSetup) -> None:
+        """Args: setup: what to build from, of discrete actions."""
+        super().__init__(setup)
+        self._utilities = build_team_network(setup, setup.spec.action_dim, "utilities")
+        self._mixer = build_linear_mixer(setup)
+        self._target_utilities = target_of(self._utilities)
+        self._target_mixer = target_of(self._mixer)
+
+    @property
+    def networks(self) -> dict[str, network.Network]:
+        """The policy, the agents' values and the mixer."""
+        return {"actor": self._actor, "utilities": self._utilities, "mixer": self._mixer}
+
+    @property
+    def trained(self) -> tuple[network.Network, ...]:
+        """All of them."""
+        return self._actor, self._utilities, self._mixer
+
+    @property
+    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
+        """The values and the mixer."""
+        return (
+            (self._utilities, self._target_utilities),
+            (self._mixer, self._target_mixer),
+        )
+
+    def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
+        """L_Q + L_pi, and what they are made of."""
+        config = self._setup.config
+        seen, actions = experience.time_step.observation, experience.action_step.action
+        inside, state = experience.action_step.info["inside"], seen["state"]
+        utilities, _ = self._utilities.unroll(seen["observations"], inside)
+        chosen = of_actions(utilities, actions)
+        q = mixed(self._mixer, state, chosen)
+        rows = self.counts(experience, weights)
+        discounts, follows = self.discounts(experience), self.follows(experience)
+        errors = q - tf.stop_gradient(self._targets(experience, rows, discounts, follows))
+        known = rows * tf.where(discounts > 0, follows, 1.0)
+        loss = masked_mean(tf.square(errors), known)
+
+        logits, _ = self._actor.unroll(seen["observations"], inside)
+        log_policy = tf.nn.log_softmax(self._actor.mask(logits, seen["legal_actions"]))
+        # Illegal actions have a chance of exactly 0.
+        expected = tf.reduce_sum(tf.exp(log_policy) * utilities, axis=-1)
+        agents = rows[..., None] * seen["agent_mask"]
+        omega = relative_weights((chosen - expected) / config.icq_beta, agents)
+        omega *= self._mixer.weights_of(state)
+        cloned = tf.stop_gradient(omega) * of_actions(log_policy, actions)
+        actor_loss = -masked_mean(cloned, agents)
+        return ValueInfo(
+            critic_loss=loss + actor_loss,
+            td_error=masked_mean(tf.abs(errors), known),
+            q_data=masked_mean(q, rows),
+            conservative=tf.zeros(()),
+            actor_loss=actor_loss,
+        )
+
+    def _targets(
+        self,
+        experience: trajectory.Transition,
+        rows: tf.Tensor,
+        discounts: tf.Tensor,
+        follows: tf.Tensor,
+    ) -> tf.Tensor:
+        """(B, T) y; where the next action is unknown, r alone."""
+        seen, actions = experience.time_step.observation, experience.action_step.action
+        utilities, _ = self._target_utilities.unroll(
+            seen["observations"], experience.action_step.info["inside"]
+        )
+        q = mixed(self._target_mixer, seen["state"], of_actions(utilities, actions))
+        q *= relative_weights(q / self._setup.config.icq_value_beta, rows)
+        following = tf.concat([q[:, 1:], tf.zeros_like(q[:, :1])], axis=1)
+        return self.rewards(experience) + discounts * follows * following
+
+
+def build_linear_mixer(setup: AgentSetup) -> LinearMixer:
+    """Build the mixer and its variables."""
+    known = setup.standardisation
+    mixer = LinearMixer(
+        setup.spec,
+        setup.config.hyper_width,
+        derive(setup.seed, "mixer"),
+        None if known is None else known.state_mean,
+        None if known is None else known.state_std,
+    )
+    mixer.create_variables()
+    return mixer

@@ -1,0 +1,153 @@
+"""What algorithms that learn a decomposed team value from windows have in common."""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+from tf_agents.agents import tf_agent
+from tf_agents.networks import network
+from tf_agents.trajectories import trajectory
+from tf_agents.utils import common
+
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.team_network import TeamNetwork
+from logo_tf.seeds import pair
+
+
+class ValueInfo(NamedTuple):
+    """Scalars of one step.
+
+    critic_loss: what is minimised, of all networks together; td_error: mean |Q_tot - y|;
+    q_data: mean Q_tot of the logged joint actions; conservative: CQL's gap, 0 where there
+    is none; actor_loss: what it holds for a policy of its own, 0 where there is none.
+    """
+
+    critic_loss: tf.Tensor
+    td_error: tf.Tensor
+    q_data: tf.Tensor
+    conservative: tf.Tensor
+    actor_loss: tf.Tensor
+
+
+class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
+    """One loss over windows of an episode, some networks that it trains, and their targets.
+
+    Losses stand on rows of the episode after the first ``burn_in`` ones, which only fill
+    the agents' memories. Targets move by ``tau`` a step.
+
+    Hyper-parameters: ``window``, ``burn_in``, ``batch_size``, ``critic_learning_rate``,
+    ``gradient_clip``, ``gamma``, ``tau``.
+    """
+
+    metric_names = ValueInfo._fields
+
+    def __init__(self, setup: AgentSetup) -> None:
+        """Args: setup: what to build from, of discrete actions."""
+        tf.Module.__init__(self, name=type(self).__name__)
+        super().__init__(setup, build_actor(setup))
+        self._optimizer = adam(setup.config.critic_learning_rate)
+
+    @property
+    @abc.abstractmethod
+    def trained(self) -> tuple[network.Network, ...]:
+        """The networks that the loss trains."""
+
+    @property
+    @abc.abstractmethod
+    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
+        """Pairs of a trained network and the target that follows it."""
+
+    @abc.abstractmethod
+    def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
+        """The loss of a batch of windows; pure but for draws, which the step fixes."""
+
+    def counts(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
+        """(B, T): the weight of each row in the losses, 0 in burn-in and outside the episode."""
+        inside = experience.action_step.info["inside"]
+        counts = tf.cast(tf.range(inside.shape[1]) >= self._setup.config.burn_in, tf.float32)
+        return inside * counts * (1.0 if weights is None else weights[:, None])
+
+    def rewards(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(B, T): the scaled rewards."""
+        shift, scale = self._setup.rewards
+        return (experience.next_time_step.reward - shift) / scale
+
+    def discounts(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(B, T): gamma, or 0 where the scenario ended."""
+        return self._setup.config.gamma * experience.next_time_step.discount
+
+    def follows(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(B, T): 1 where the next row is in the window and of the same episode."""
+        inside = experience.action_step.info["inside"]
+        return tf.concat([inside[:, 1:], tf.zeros_like(inside[:, :1])], axis=1)
+
+    def draw_seed(self, purpose: str) -> tf.Tensor:
+        """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""
+        key = tf.constant(pair(self._setup.seed, purpose), tf.int64)
+        return key + tf.stack([self.train_step_counter, tf.zeros((), tf.int64)])
+
+    def _initialize(self) -> None:
+        """Copy the networks to their targets."""
+        self._move_targets(1.0)
+
+    def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
+        config = self._setup.config
+        variables = [variable for net in self.trained for variable in net.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            terms = self.value_terms(experience, weights)
+        gradients, _ = tf.clip_by_global_norm(
+            tape.gradient(terms.critic_loss, variables), config.gradient_clip
+        )
+        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        self._move_targets(config.tau)
+        self.train_step_counter.assign_add(1)
+        return tf_agent.LossInfo(terms.critic_loss, terms)
+
+    def _loss(
+        self, experience: trajectory.Transition, weights: Any, training: bool
+    ) -> tf_agent.LossInfo:
+        del training
+        terms = self.value_terms(experience, weights)
+        return tf_agent.LossInfo(terms.critic_loss, terms)
+
+    def _move_targets(self, tau: float) -> None:
+        for source, target in self.followed:
+            common.soft_variables_update(
+                source.trainable_variables, target.trainable_variables, tau
+            )
+
+
+def target_of(source: network.Network) -> network.Network:
+    """A network of the same form, with variables of its own."""
+    target = source.copy(name=f"Target{source.name}")
+    target.create_variables()
+    return target
+
+
+def mixed(mixer: network.Network, state: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """(B, T) the team's value in states (B, T, S), of the agents' values (B, T, N)."""
+    rows = tf.reshape(state, (-1, state.shape[-1])), tf.reshape(values, (-1, values.shape[-1]))
+    return tf.reshape(mixer(rows)[0], tf.shape(values)[:2])
+
+
+def of_actions(utilities: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+    """(..., N) the value of each agent's action, of (..., N, A) and (..., N)."""
+    return tf.gather(utilities, actions, axis=-1, batch_dims=actions.shape.rank)
+
+
+def ahead(net: TeamNetwork, observations: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
+    """What a network says of the rows that follow, (B, T, N, U).
+
+    Args:
+      net: the network.
+      observations: (B, T, N, O) the next ones.
+      memory: (B, T, N, M) the network's own after each row.
+    """
+    n, o = observations.shape[2:]
+    outputs, _ = net.outputs(
+        tf.reshape(observations, (-1, n, o)), tf.reshape(memory, (-1, n, memory.shape[-1]))
+    )
+    return tf.reshape(outputs, (*tf.unstack(tf.shape(observations)[:3]), outputs.shape[-1]))
