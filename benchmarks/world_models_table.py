@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ COLUMNS = {
     "AUC": ("auc_other_actions",),
 }
 JUDGED = ("s' 1", "s' 15", "o' 1", "o' 15", "NLL s'", "NLL o'")
+BRIEF = {
+    "s' after 1 / 15 steps": ("s' 1", "s' 15"),
+    "o' after 1 / 15 steps": ("o' 1", "o' 15"),
+    "NLL of s' / o'": ("NLL s'", "NLL o'"),
+}
 _PAIRS = 5
 
 
@@ -89,32 +95,36 @@ def table(arms: dict[str, dict[int, Any]], reference: str) -> str:
 
 
 def brief(groups: dict, reference: str) -> str:
-    """Means of the judged errors: a row for each dataset, share and error, a column for each arm.
+    """Means of the judged errors: a row for each dataset, share and pair, a column for each arm.
 
     A rival's mean is marked ``=`` where the reference ties with it, ``+`` where it loses to it
     and ``?`` where there are too few seeds to tell.
     """
     rivals = _rivals(groups, reference)
-    marks = {"win": "", "tie": " =", "loss": " **+**", None: " ?"}
     rows = [f"| data | error | {reference} | " + " | ".join(rivals) + " |"]
     rows.append("|" + "---|" * (3 + len(rivals)))
     for (dataset, share), arms in sorted(groups.items(), key=lambda group: (-group[0][1], group)):
         if reference not in arms:
             continue
-        for column in JUDGED:
-            key = COLUMNS[column]
-
-            def mean(arm: str, arms: dict = arms, key: tuple[str, ...] = key) -> str:
-                known = [_value(run, key) for run in arms.get(arm, {}).values()]
-                known = [value for value in known if value is not None]
-                if not known:
-                    return "–"
-                mark = marks[verdict(arms[reference], arms[arm], key)] if arm != reference else ""
-                return f"{np.mean(known):.3f}{mark}"
-
-            cells = " | ".join(mean(arm) for arm in (reference, *rivals))
-            rows.append(f"| {dataset}, {share:.0%} | {column} | {cells} |")
+        for title, columns in BRIEF.items():
+            cells = " | ".join(
+                " / ".join(_marked(arms, arm, reference, COLUMNS[column]) for column in columns)
+                for arm in (reference, *rivals)
+            )
+            rows.append(f"| {dataset}, {share:.0%} | {title} | {cells} |")
     return "\n".join(rows)
+
+
+def _marked(arms: dict[str, dict[int, Any]], arm: str, reference: str, key: tuple[str, ...]) -> str:
+    known = [_value(run, key) for run in arms.get(arm, {}).values()]
+    known = [value for value in known if value is not None]
+    if not known:
+        return "–"
+    mean = re.sub(r"^(-?)0\.", r"\1.", f"{np.mean(known):.3f}")
+    if arm == reference:
+        return mean
+    marks = {"win": "", "tie": " =", "loss": " **+**", None: " ?"}
+    return mean + marks[verdict(arms[reference], arms[arm], key)]
 
 
 def changes(groups: dict, reference: str) -> str:

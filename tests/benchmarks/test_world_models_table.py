@@ -62,6 +62,20 @@ def test_a_change_is_paired_in_per_cent_and_bold_where_it_is_one(table):
     assert table._change(runs(ours), {}, column) == "–"
 
 
+def test_the_brief_table_marks_who_wins(table):
+    def runs(error):
+        errors = {"state_nrmse": {"1": error, "15": 10.5}}
+        return {seed: {"figures": errors} for seed in range(5)}
+
+    groups = {("3m", 1.0): {"logo": runs(0.25), "a": runs(0.5), "b": runs(0.25), "c": runs(-0.1)}}
+    head, _, state, *_ = table.brief(groups, "logo").splitlines()
+    assert head == "| data | error | logo | a | b | c |"
+    assert state == (
+        "| 3m, 100% | s' after 1 / 15 steps | .250 / 10.500 | .500 / 10.500 = "
+        "| .250 = / 10.500 = | -.100 **+** / 10.500 = |"
+    )
+
+
 def test_intervals_are_students(table):
     """Mean 2, s 1, n 5: 2 -+ 2.776 / sqrt(5)."""
     values = np.array([2.0, 2.0, 2.0, 2.0, 2.0]) + np.sqrt(5 / 4) * np.array([-1, -1, 0, 1, 1]) * (
