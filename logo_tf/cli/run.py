@@ -64,12 +64,19 @@ def _report(summary: dict[str, Any], out: Path) -> None:
     dataset, policy, baselines = summary["dataset"], summary["policy"], summary["baselines"]
     model, seconds = summary["world_model"], summary["seconds"]
 
+    decimals = 0 if abs(policy["return_max"]) >= 100 else 2
+    wins = "won_share" in policy
+
     def row(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
-        spread = f"{round(figures['return_mean'])} ± {round(figures['return_std'])}"
-        return name, spread, round(figures["return_min"]), figures["episodes"]
+        mean, std, lowest = (
+            f"{figures[f'return_{which}']:.{decimals}f}" for which in ("mean", "std", "min")
+        )
+        won = figures.get("won_share")
+        last = ("-" if won is None else f"{won:.0%}",) if wins else ()
+        return name, f"{mean} ± {std}", lowest, figures["episodes"], *last
 
     write_table(
-        ("return", "mean ± std", "lowest", "episodes"),
+        ("return", "mean ± std", "lowest", "episodes", *(("won",) if wins else ())),
         [
             row(f"{policy['algorithm']} + LOGO", policy),
             row("behaviour cloning", baselines["bc"]),
