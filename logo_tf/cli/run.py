@@ -60,16 +60,17 @@ def _load_libraries() -> None:
 
 def _report(summary: dict[str, Any], out: Path) -> None:
     from logo_tf.cli.output import write_line, write_table
+    from logo_tf.evaluation.returns import shown
 
     dataset, policy, baselines = summary["dataset"], summary["policy"], summary["baselines"]
     model, seconds = summary["world_model"], summary["seconds"]
 
-    decimals = 0 if abs(policy["return_max"]) >= 100 else 2
     wins = "won_share" in policy
 
     def row(name: str, figures: dict[str, Any]) -> tuple[Any, ...]:
         mean, std, lowest = (
-            f"{figures[f'return_{which}']:.{decimals}f}" for which in ("mean", "std", "min")
+            shown(figures[f"return_{which}"], policy["return_max"])
+            for which in ("mean", "std", "min")
         )
         won = figures.get("won_share")
         last = ("-" if won is None else f"{won:.0%}",) if wins else ()

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from logo_tf.evaluation.canvas import COLOURS, GREY, INK, STYLE, draw_line, plain_labels
+from logo_tf.evaluation.returns import shown
 
 _SIZE = (6.0, 3.1)
 
@@ -42,18 +43,19 @@ def returns_plot(returns: Mapping[str, Sequence[float]]) -> str:
     """One row a policy: every episode's return as a dot, the mean as a bar."""
 
     def paint(axes: Axes) -> None:
+        largest = max(float(np.max(values)) for values in returns.values())
         rng = np.random.default_rng(0)  # scatter so that dots do not hide each other
         for row, values in enumerate(returns.values()):
-            shown = np.asarray(values)
-            if len(shown) > 200:
-                shown = np.sort(shown)[np.linspace(0, len(shown) - 1, 200).astype(int)]
-            height = row + rng.uniform(-0.2, 0.2, len(shown))
+            dots = np.asarray(values)
+            if len(dots) > 200:
+                dots = np.sort(dots)[np.linspace(0, len(dots) - 1, 200).astype(int)]
+            height = row + rng.uniform(-0.2, 0.2, len(dots))
             colour = COLOURS[row % len(COLOURS)]
-            axes.scatter(shown, height, s=14, alpha=0.45, color=colour, linewidths=0)
+            axes.scatter(dots, height, s=14, alpha=0.45, color=colour, linewidths=0)
             mean = float(np.mean(values))
             axes.plot([mean, mean], [row - 0.33, row + 0.33], color=colour, linewidth=2.5)
             axes.annotate(
-                f"{round(mean)}",
+                shown(mean, largest),
                 (mean, row - 0.36),
                 ha="center",
                 va="bottom",

@@ -65,6 +65,11 @@ class Returns:
         return {**figures, "returns": list(self.returns)}
 
 
+def shown(value: float, largest: float) -> str:
+    """A return as text: whole where returns reach hundreds, with two decimals where not."""
+    return f"{value:.0f}" if abs(largest) >= 100 else f"{value:.2f}"
+
+
 def evaluate_policy(
     scenario: str, policy: TeamPolicy, episodes: int, seed: int, label: str | None = "evaluation"
 ) -> Returns:

@@ -23,6 +23,7 @@ from logo_tf.evaluation.report import (
     page,
     page_digest,
 )
+from logo_tf.evaluation.returns import shown
 from logo_tf.experiments.clock import StageClock
 from logo_tf.experiments.config import RunConfig
 from logo_tf.experiments.evaluate import read_part
@@ -117,19 +118,23 @@ def write_report(
 def _overview(summary: Mapping[str, Any]) -> Section:
     policy, base = summary["policy"], summary["baselines"]
     model, imagined = summary["world_model"], summary["imagination"]
-    spread = f"{round(policy['return_mean'])} ± {round(policy['return_std'])}"
+
+    def text(value: float) -> str:
+        return shown(value, policy["return_max"])
+
+    spread = f"{text(policy['return_mean'])} ± {text(policy['return_std'])}"
     lead = (
         f"A team trained offline by {policy['algorithm']} with imagined data earns {spread} an "
         f"episode (mean ± standard deviation over {policy['episodes']} episodes, one seed). The "
-        f"data it learned from earn {round(base['behaviour']['return_mean'])}, behaviour cloning "
-        f"{round(base['bc']['return_mean'])}, random actions "
-        f"{round(base['random']['return_mean'])}."
+        f"data it learned from earn {text(base['behaviour']['return_mean'])}, behaviour cloning "
+        f"{text(base['bc']['return_mean'])}, random actions "
+        f"{text(base['random']['return_mean'])}."
     )
     errors = " / ".join(f"{model['state_nrmse'][k]:.2f}" for k in ("1", "5", "15"))
     tiles = Tiles(
         [
-            (spread, f"return of the policy, lowest {round(policy['return_min'])}"),
-            (f"{policy['return_mean'] - base['behaviour']['return_mean']:+.0f}", "over the data"),
+            (spread, f"return of the policy, lowest {text(policy['return_min'])}"),
+            (text(policy["return_mean"] - base["behaviour"]["return_mean"]), "above the data"),
             (errors, "state error after 1 / 5 / 15 steps; 1 is persistence"),
             (
                 f"{model['uncertainty_spearman']:.2f}",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from logo_tf.errors import LogoError
-from logo_tf.evaluation.returns import Returns, evaluate_policy
+from logo_tf.evaluation.returns import Returns, evaluate_policy, shown
 from logo_tf.scenarios.random_policy import RandomPolicy
 from logo_tf.scenarios.registry import scenario_spec
 
@@ -41,3 +41,7 @@ def test_what_cannot_be_played_is_refused():
         evaluate_policy(SWIMMER, policy, 0, seed=0)
     with pytest.raises(LogoError, match="did you mean"):
         evaluate_policy("mamujoco/Swimer-2x1", policy, 1, seed=0)
+
+
+def test_returns_are_shown_as_finely_as_they_differ():
+    assert [shown(3838.4, 4000.0), shown(-3.2, 4000.0), shown(1.674, 2.0)] == ["3838", "-3", "1.67"]
