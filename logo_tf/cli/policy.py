@@ -50,6 +50,7 @@ def train(arguments: argparse.Namespace) -> int:
     from logo_tf.cli.settings import resolve
     from logo_tf.config import require
     from logo_tf.data.store import load_dataset
+    from logo_tf.scenarios.registry import scenario_names
 
     if arguments.algorithm is not None:
         require_algorithm(arguments.algorithm)
@@ -67,7 +68,13 @@ def train(arguments: argparse.Namespace) -> int:
     path = train_policy(
         dataset, config, arguments.seed or 0, Path(arguments.out), world_model=model
     )
-    write_line(f"{path}: trained; judge it with: logo-tf policy eval {path}")
+    if dataset.spec.name in scenario_names():
+        write_line(f"{path}: trained; judge it with: logo-tf policy eval {path}")
+    else:
+        write_line(
+            f"{path}: trained; {dataset.spec.name} cannot be played here, so take it to where it "
+            f"can: logo-tf export {path} --name NAME"
+        )
     return 0
 
 

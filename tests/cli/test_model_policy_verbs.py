@@ -30,7 +30,9 @@ def test_discrete_data_give_a_model_its_figures_and_a_policy(tiny_dataset, tmp_p
     assert 0 <= found["termination_f1"] <= 1
     train = ["policy", "train", "--data", data, "--out", policy]
     assert main([*train, "--model", model, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
-    assert 'algorithm="macql" width=8 depth=1 memory=4' in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert 'algorithm="macql" width=8 depth=1 memory=4' in said.err
+    assert "toy/discrete cannot be played here" in said.out
     models, edge = str(tmp_path / "models"), str(tmp_path / "edge")
     assert main(["export", policy, "--name", "team", "--to", models, "--tflite", edge]) == 0
     said = capsys.readouterr().out
