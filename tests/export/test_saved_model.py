@@ -165,8 +165,8 @@ def test_an_export_that_answers_otherwise_is_refused(
     policies: dict[str, Any], tmp_path: Path
 ) -> None:
     policy = policies["continuous"]
-    honest = policy.act
-    policy.act = lambda *args: honest(*args) + 1e-4
+    honest = policy.act_on
+    policy.act_on = lambda *args: (honest(*args)[0] + 1e-4, args[2])
     with pytest.raises(LogoError, match=r"p/1: actions differs from the original's by 0\.0001"):
         write_policy(policy, policy.manifest, "p", tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -176,8 +176,8 @@ def test_an_export_that_chooses_otherwise_is_refused(
     policies: dict[str, Any], tmp_path: Path
 ) -> None:
     policy = policies["discrete"]
-    honest = policy.act
-    policy.act = lambda observations, legal, rng: honest(-observations, legal, rng)
+    honest = policy.act_on
+    policy.act_on = lambda observations, *others: honest(-observations, *others)
     with pytest.raises(LogoError, match="agent [abc]: action differs from the original's on"):
         write_policy(policy, policy.manifest, "p", tmp_path)
     assert list(tmp_path.iterdir()) == []

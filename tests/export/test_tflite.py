@@ -86,8 +86,8 @@ def test_a_converter_that_answers_nan_is_caught(
 
 def test_a_file_that_acts_otherwise_is_refused(policies: dict[str, Any], tmp_path: Path) -> None:
     policy = policies["continuous"]
-    honest = policy.act
-    policy.act = lambda *args: honest(*args) * 1.001
+    honest = policy.act_on
+    policy.act_on = lambda *args: (honest(*args)[0] * 1.001, args[2])
     with pytest.raises(LogoError, match=r"a\.tflite: action differs from the original's by"):
         write_tflite(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []
