@@ -9,13 +9,11 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
-from tf_agents.utils import common
 
 from logo_tf.agents.critic import TwinCritic
 from logo_tf.agents.losses import masked_mean, temporal_difference
-from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor, target_of
 from logo_tf.agents.units import from_unit, to_unit
-from logo_tf.seeds import pair
 
 
 class CriticTerms(NamedTuple):
@@ -83,10 +81,7 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
         tf.Module.__init__(self, name=type(self).__name__)
         super().__init__(setup, build_actor(setup))
         self._critic = build_critic(setup)
-        self._target_actor = self._actor.copy(name="TargetActor")
-        self._target_critic = self._critic.copy(name="TargetCritic")
-        self._target_actor.create_variables()
-        self._target_critic.create_variables()
+        self._target_actor, self._target_critic = target_of(self._actor), target_of(self._critic)
         self._actor_optimizer = adam(setup.config.actor_learning_rate)
         self._critic_optimizer = adam(setup.config.critic_learning_rate)
         self._latest_actor = tf.Variable(tf.zeros(len(ActorTerms._fields)), trainable=False)
@@ -100,6 +95,11 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
     def networks(self) -> dict[str, network.Network]:
         """The actor, and the critics: planning needs their value at its horizon."""
         return {"actor": self._actor, "critic": self._critic}
+
+    @property
+    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
+        """Actor and critics."""
+        return (self._actor, self._target_actor), (self._critic, self._target_critic)
 
     @abc.abstractmethod
     def critic_terms(self, experience: trajectory.Transition, weights: Any) -> CriticTerms:
@@ -116,8 +116,9 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
         if setup.config.target_noise > 0.0:
             actions = self._smoothed(actions)
         q, _ = self._target_critic((after.observation["state"], actions))
-        rewards = (after.reward - setup.rewards.shift) / setup.rewards.scale
-        return rewards + setup.config.gamma * after.discount * tf.reduce_min(q, axis=-1)
+        return self.rewards(experience) + setup.config.gamma * after.discount * tf.reduce_min(
+            q, axis=-1
+        )
 
     def temporal_terms(
         self, experience: trajectory.Transition, q: tf.Tensor, weights: Any
@@ -128,11 +129,6 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
         mean_q = masked_mean(tf.reduce_mean(q, axis=-1), rows)
         return CriticTerms(td.loss, td.error, mean_q, tf.zeros(()))
 
-    def draw_seed(self, purpose: str) -> tf.Tensor:
-        """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""
-        key = tf.constant(pair(self._setup.seed, purpose), tf.int64)
-        return key + tf.stack([self.train_step_counter, tf.zeros((), tf.int64)])
-
     def _smoothed(self, actions: tf.Tensor) -> tf.Tensor:
         config, spec = self._setup.config, self._setup.spec
         noise = tf.random.stateless_normal(
@@ -140,10 +136,6 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
         )
         noise = tf.clip_by_value(noise, -config.target_noise_clip, config.target_noise_clip)
         return from_unit(spec, tf.clip_by_value(to_unit(spec, actions) + noise, -1.0, 1.0))
-
-    def _initialize(self) -> None:
-        """Copy the networks to their targets."""
-        self._move_targets(1.0)
 
     def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
         config = self._setup.config
@@ -181,28 +173,16 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
             self.critic_terms(experience, weights), self.actor_terms(experience, weights)
         )
 
-    def _move_targets(self, tau: float) -> None:
-        pairs: tuple[tuple[network.Network, network.Network], ...] = (
-            (self._actor, self._target_actor),
-            (self._critic, self._target_critic),
-        )
-        for source, target in pairs:
-            common.soft_variables_update(
-                source.trainable_variables, target.trainable_variables, tau
-            )
-
 
 def build_critic(setup: AgentSetup) -> TwinCritic:
     """Build the twin critics and their variables."""
-    known = setup.standardisation
     critic = TwinCritic(
         setup.spec,
         setup.config.width,
         setup.config.depth,
         setup.config.critic_norm,
         setup.seed,
-        None if known is None else known.state_mean,
-        None if known is None else known.state_std,
+        *setup.state_scale,
     )
     critic.create_variables()
     return critic

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import cross_entropy, masked_mean
 from logo_tf.agents.offline_agent import AgentSetup, build_actor
-from logo_tf.agents.qmix import QMIXAgent, Values
-from logo_tf.agents.value_agent import ValueInfo, of_actions
+from logo_tf.agents.qmix import Conservatism, QMIXAgent, Values
+from logo_tf.agents.value_agent import of_actions
 
 
 class CFCQLAgent(QMIXAgent):
@@ -42,31 +40,25 @@ class CFCQLAgent(QMIXAgent):
         """QMIX's, and the behaviour."""
         return (*super().trained, self._behaviour)
 
-    def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
-        """QMIX's terms; what is minimised includes cloning the behaviour."""
-        terms = super().value_terms(experience, weights)
-        seen, info = experience.time_step.observation, experience.action_step.info
-        rows = self.counts(experience, weights) * (1.0 - info["synthetic"])
-        cloning = cross_entropy(
-            self._logits(experience),
-            experience.action_step.action,
-            rows[..., None] * seen["agent_mask"],
-        )
-        return terms._replace(critic_loss=terms.critic_loss + cloning, actor_loss=cloning)
-
     def conservative(
         self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
-    ) -> tf.Tensor:
-        """The gap, over rows that count."""
-        if self._setup.config.cql_rows == "real":
-            counts *= 1.0 - experience.action_step.info["synthetic"]
+    ) -> Conservatism:
+        """The gap, and the loss of cloning real rows."""
+        seen, info = experience.time_step.observation, experience.action_step.info
+        logits, _ = self._behaviour.unroll(seen["observations"], info["inside"])
+        logits = self._behaviour.mask(logits, seen["legal_actions"])
+        real = counts * (1.0 - info["synthetic"])
+        cloning = cross_entropy(
+            logits, experience.action_step.action, real[..., None] * seen["agent_mask"]
+        )
         q = self.counterfactual(experience, values)
-        log_behaviour = tf.nn.log_softmax(self._logits(experience))
+        log_behaviour = tf.nn.log_softmax(logits)
         log_policy = tf.nn.log_softmax(q)
         divergence = tf.reduce_sum(tf.exp(log_policy) * (log_policy - log_behaviour), axis=-1)
         share = tf.nn.softmax(self._setup.config.cfcql_temperature * divergence)
         best = tf.reduce_sum(tf.stop_gradient(share) * tf.reduce_logsumexp(q, axis=-1), axis=-1)
-        return masked_mean(best - values.q, counts)
+        gap = masked_mean(best - values.q, self.held_rows(experience, counts))
+        return Conservatism(gap, cloning)
 
     def counterfactual(self, experience: trajectory.Transition, values: Values) -> tf.Tensor:
         """(B, T, N, A): Q_tot if agent i had done b, at ``ILLEGAL_LOGIT`` where it could not."""
@@ -80,11 +72,3 @@ class CFCQLAgent(QMIXAgent):
         state = tf.reshape(seen["state"], (-1, seen["state"].shape[-1]))
         q = self._mixer.mix(state, tf.reshape(joint, (-1, n * a, n)))
         return self._actor.mask(tf.reshape(q, tf.shape(values.utilities)), seen["legal_actions"])
-
-    def _logits(self, experience: trajectory.Transition) -> tf.Tensor:
-        """(B, T, N, A) what the behaviour does, legal actions alone."""
-        seen = experience.time_step.observation
-        logits, _ = self._behaviour.unroll(
-            seen["observations"], experience.action_step.info["inside"]
-        )
-        return self._behaviour.mask(logits, seen["legal_actions"])

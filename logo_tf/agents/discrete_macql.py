@@ -6,7 +6,7 @@ import tensorflow as tf
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import conservative_gap
-from logo_tf.agents.qmix import QMIXAgent, Values
+from logo_tf.agents.qmix import Conservatism, QMIXAgent, Values
 
 
 class DiscreteMACQLAgent(QMIXAgent):
@@ -28,12 +28,10 @@ class DiscreteMACQLAgent(QMIXAgent):
 
     def conservative(
         self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
-    ) -> tf.Tensor:
-        """The gap, over rows that count."""
-        config, seen = self._setup.config, experience.time_step.observation
-        if config.cql_rows == "real":
-            counts *= 1.0 - experience.action_step.info["synthetic"]
-        counts = tf.reshape(counts, [-1])
+    ) -> Conservatism:
+        """The gap; nothing is cloned."""
+        seen = experience.time_step.observation
+        counts = tf.reshape(self.held_rows(experience, counts), [-1])
         rows = self.conservative_rows(counts)
 
         def taken(field: tf.Tensor, axes: int) -> tf.Tensor:
@@ -43,12 +41,13 @@ class DiscreteMACQLAgent(QMIXAgent):
         drawn = self.draws(taken(seen["legal_actions"], 2))
         chosen = tf.gather(utilities, drawn, axis=-1, batch_dims=2)
         q = self._mixer.mix(taken(seen["state"], 1), tf.transpose(chosen, (0, 2, 1)))
-        return conservative_gap(
+        gap = conservative_gap(
             q[..., None],
             tf.zeros_like(q),
             taken(values.q, 0)[:, None],
             tf.gather(counts, rows),
         )
+        return Conservatism(gap, tf.zeros(()))
 
     def conservative_rows(self, counts: tf.Tensor) -> tf.Tensor:
         """(R,) rows for the term, drawn among those (B*T,) that count."""

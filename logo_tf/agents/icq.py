@@ -9,10 +9,8 @@ from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import masked_mean, relative_weights
-from logo_tf.agents.mixer import LinearMixer
-from logo_tf.agents.offline_agent import AgentSetup, build_team_network
-from logo_tf.agents.value_agent import ValueAgent, ValueInfo, mixed, of_actions, target_of
-from logo_tf.seeds import derive
+from logo_tf.agents.offline_agent import AgentSetup, build_team_network, target_of
+from logo_tf.agents.value_agent import ValueAgent, ValueInfo, build_linear_mixer, mixed, of_actions
 
 
 class ICQAgent(ValueAgent):
@@ -109,17 +107,3 @@ class ICQAgent(ValueAgent):
         q *= relative_weights(q / self._setup.config.icq_value_beta, rows)
         following = tf.concat([q[:, 1:], tf.zeros_like(q[:, :1])], axis=1)
         return self.rewards(experience) + discounts * follows * following
-
-
-def build_linear_mixer(setup: AgentSetup) -> LinearMixer:
-    """Build the mixer and its variables."""
-    known = setup.standardisation
-    mixer = LinearMixer(
-        setup.spec,
-        setup.config.hyper_width,
-        derive(setup.seed, "mixer"),
-        None if known is None else known.state_mean,
-        None if known is None else known.state_std,
-    )
-    mixer.create_variables()
-    return mixer

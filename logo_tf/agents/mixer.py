@@ -14,7 +14,32 @@ from logo_tf.seeds import derive
 from logo_tf.specs import ScenarioSpec
 
 
-class MonotonicMixer(network.Network):
+class _Mixer(network.Network):
+    """The team's value of a state (S,) and the agents' values (N,).
+
+    Weights that never train: the mean and standard deviation of the state.
+    """
+
+    def __init__(
+        self,
+        spec: ScenarioSpec,
+        state_mean: np.ndarray | None,
+        state_std: np.ndarray | None,
+        name: str,
+    ) -> None:
+        """Args: as the mixers'."""
+        state = tf.TensorSpec((spec.state_dim,), tf.float32)
+        values = tf.TensorSpec((spec.num_agents,), tf.float32)
+        super().__init__(input_tensor_spec=(state, values), name=name)
+        self._mean = constant(self, "state_mean", (spec.state_dim,), state_mean, 0.0)
+        self._std = constant(self, "state_std", (spec.state_dim,), state_std, 1.0)
+
+    def _known(self, state: tf.Tensor) -> tf.Tensor:
+        """The state (..., S), standardised."""
+        return (state - self._mean) / self._std
+
+
+class MonotonicMixer(_Mixer):
     """Q_tot of the agents' values Q_i: one hidden layer whose weights depend on the state.
 
     ::
@@ -24,8 +49,7 @@ class MonotonicMixer(network.Network):
     As no weight is negative, Q_tot never falls where a Q_i rises, so what each agent finds
     best by itself is best for the team.
 
-    Reference: Rashid et al., "QMIX", 2018. Weights that never train: the mean and standard
-    deviation of the state.
+    Reference: Rashid et al., "QMIX", 2018.
     """
 
     def __init__(
@@ -49,11 +73,7 @@ class MonotonicMixer(network.Network):
           state_std: (S,), positive; None is ones.
           name: the network's name.
         """
-        state = tf.TensorSpec((spec.state_dim,), tf.float32)
-        values = tf.TensorSpec((spec.num_agents,), tf.float32)
-        super().__init__(input_tensor_spec=(state, values), name=name)
-        self._mean = constant(self, "state_mean", (spec.state_dim,), state_mean, 0.0)
-        self._std = constant(self, "state_std", (spec.state_dim,), state_std, 1.0)
+        super().__init__(spec, state_mean, state_std, name)
         self._shape = (-1, spec.num_agents, width)
 
         def chosen(units: int, hidden: int, purpose: str) -> tf_keras.Sequential:
@@ -84,19 +104,19 @@ class MonotonicMixer(network.Network):
 
     def mix(self, state: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         """Mix the values of M joint actions in each state: (B, S), (B, M, N) -> (B, M)."""
-        known = (state - self._mean) / self._std
+        known = self._known(state)
         first = tf.reshape(tf.abs(self._first(known)), self._shape)
         hidden = tf.nn.elu(values @ first + self._first_bias(known)[:, None])
         second = tf.abs(self._second(known))[:, :, None]
         return tf.squeeze(hidden @ second, axis=-1) + self._value(known)
 
 
-class LinearMixer(network.Network):
+class LinearMixer(_Mixer):
     """Q_tot = sum_i w_i(s) Q_i + b(s), w >= 0: how much each agent's value counts.
 
     References: Yang et al., "Believe What You See" (ICQ), 2021; Wang et al., "Offline
     Multi-Agent Reinforcement Learning with Implicit Global-to-Local Value Regularization"
-    (OMIGA), 2023. Weights that never train: the mean and standard deviation of the state.
+    (OMIGA), 2023.
     """
 
     def __init__(
@@ -118,11 +138,7 @@ class LinearMixer(network.Network):
           state_std: (S,), positive; None is ones.
           name: the network's name.
         """
-        state = tf.TensorSpec((spec.state_dim,), tf.float32)
-        values = tf.TensorSpec((spec.num_agents,), tf.float32)
-        super().__init__(input_tensor_spec=(state, values), name=name)
-        self._mean = constant(self, "state_mean", (spec.state_dim,), state_mean, 0.0)
-        self._std = constant(self, "state_std", (spec.state_dim,), state_std, 1.0)
+        super().__init__(spec, state_mean, state_std, name)
         self._hidden = dense(width, derive(seed, "hidden"))
         self._weights = dense(spec.num_agents, derive(seed, "w"))
         self._bias = dense(1, derive(seed, "b"))
@@ -146,4 +162,4 @@ class LinearMixer(network.Network):
         return tf.abs(self._weights(self._features(state)))
 
     def _features(self, state: tf.Tensor) -> tf.Tensor:
-        return tf.nn.relu(self._hidden((state - self._mean) / self._std))
+        return tf.nn.relu(self._hidden(self._known(state)))

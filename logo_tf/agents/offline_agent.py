@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
 from tf_agents.agents import tf_agent
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
+from tf_agents.utils import common
 
 from logo_tf.agents.actor import TeamActor
 from logo_tf.agents.config import PolicyConfig
@@ -17,7 +19,7 @@ from logo_tf.agents.experience import action_spec, experience_spec, time_step_sp
 from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_policy import GreedyTeamPolicy
 from logo_tf.data.statistics import Standardisation
-from logo_tf.seeds import derive
+from logo_tf.seeds import derive, pair
 from logo_tf.specs import ScenarioSpec
 
 
@@ -29,6 +31,9 @@ class RewardScale(NamedTuple):
 
 
 UNSCALED = RewardScale()
+
+
+Scale = tuple[np.ndarray | None, np.ndarray | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +57,18 @@ class AgentSetup:
     standardisation: Standardisation | None = None
     rewards: RewardScale = UNSCALED
 
+    @property
+    def observation_scale(self) -> Scale:
+        """Mean and standard deviation of the observations, (N, O) each, where known."""
+        known = self.standardisation
+        return (None, None) if known is None else (known.observation_mean, known.observation_std)
+
+    @property
+    def state_scale(self) -> Scale:
+        """Likewise of the state, (S,) each."""
+        known = self.standardisation
+        return (None, None) if known is None else (known.state_mean, known.state_std)
+
 
 def reward_scale(standardisation: Standardisation, terminates: bool) -> RewardScale:
     """Choose the scaling of rewards.
@@ -69,14 +86,12 @@ def reward_scale(standardisation: Standardisation, terminates: bool) -> RewardSc
 
 def build_actor(setup: AgentSetup, purpose: str = "actor") -> TeamActor:
     """Build the actor, or another network of its form, and its variables."""
-    known = setup.standardisation
     actor = TeamActor(
         setup.spec,
         setup.config.width,
         setup.config.depth,
         derive(setup.seed, purpose),
-        None if known is None else known.observation_mean,
-        None if known is None else known.observation_std,
+        *setup.observation_scale,
         setup.config.memory,
     )
     actor.create_variables()
@@ -85,15 +100,13 @@ def build_actor(setup: AgentSetup, purpose: str = "actor") -> TeamActor:
 
 def build_team_network(setup: AgentSetup, units: int, purpose: str) -> TeamNetwork:
     """Build a network of ``units`` values an agent, and its variables."""
-    known = setup.standardisation
     net = TeamNetwork(
         setup.spec,
         units,
         setup.config.width,
         setup.config.depth,
         derive(setup.seed, purpose),
-        None if known is None else known.observation_mean,
-        None if known is None else known.observation_std,
+        *setup.observation_scale,
         setup.config.memory,
     )
     net.create_variables()
@@ -144,8 +157,30 @@ class OfflineAgent(tf_agent.TFAgent):
         """What a finished policy keeps: the actor, and the critics where there are any."""
         return {"actor": self._actor}
 
+    @property
+    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
+        """Pairs of a network and the target that follows it."""
+        return ()
+
+    def rewards(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(B,) or (B, T): the scaled rewards."""
+        shift, scale = self._setup.rewards
+        return (experience.next_time_step.reward - shift) / scale
+
+    def draw_seed(self, purpose: str) -> tf.Tensor:
+        """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""
+        key = tf.constant(pair(self._setup.seed, purpose), tf.int64)
+        return key + tf.stack([self.train_step_counter, tf.zeros((), tf.int64)])
+
     def _initialize(self) -> None:
-        """Nothing to do beyond what was built."""
+        """Copy the networks to their targets."""
+        self._move_targets(1.0)
+
+    def _move_targets(self, tau: float) -> None:
+        for source, target in self.followed:
+            common.soft_variables_update(
+                source.trainable_variables, target.trainable_variables, tau
+            )
 
     def _row_weights(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
         """(B,) the weights given to ``train``, or ones."""
@@ -157,3 +192,10 @@ class OfflineAgent(tf_agent.TFAgent):
         real = 1.0 - experience.action_step.info["synthetic"]
         rows = self._row_weights(experience, weights) * real
         return rows[:, None] * experience.time_step.observation["agent_mask"]
+
+
+def target_of(source: network.Network) -> network.Network:
+    """A network of the same form, with variables of its own."""
+    target = source.copy(name=f"Target{source.name}")
+    target.create_variables()
+    return target

@@ -8,16 +8,15 @@ import tensorflow as tf
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
-from logo_tf.agents.icq import build_linear_mixer
 from logo_tf.agents.losses import masked_mean
-from logo_tf.agents.offline_agent import AgentSetup, build_team_network
+from logo_tf.agents.offline_agent import AgentSetup, build_team_network, target_of
 from logo_tf.agents.value_agent import (
     ValueAgent,
     ValueInfo,
     ahead,
+    build_linear_mixer,
     mixed,
     of_actions,
-    target_of,
 )
 
 # z beyond which exp(z) goes on along its tangent in L_V, and is cut as a weight of cloning:

@@ -9,10 +9,8 @@ from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import lambda_returns, masked_mean
-from logo_tf.agents.mixer import MonotonicMixer
-from logo_tf.agents.offline_agent import AgentSetup
-from logo_tf.agents.value_agent import ValueAgent, ValueInfo, ahead, mixed, of_actions, target_of
-from logo_tf.seeds import derive
+from logo_tf.agents.offline_agent import AgentSetup, target_of
+from logo_tf.agents.value_agent import ValueAgent, ValueInfo, ahead, build_mixer, mixed, of_actions
 
 
 class Values(NamedTuple):
@@ -25,6 +23,13 @@ class Values(NamedTuple):
     utilities: tf.Tensor
     memory: tf.Tensor
     q: tf.Tensor
+
+
+class Conservatism(NamedTuple):
+    """Scalars: gap, CQL's, before its weight; cloning, the loss of a cloned behaviour."""
+
+    gap: tf.Tensor
+    cloning: tf.Tensor
 
 
 class QMIXAgent(ValueAgent):
@@ -100,33 +105,24 @@ class QMIXAgent(ValueAgent):
         counts = self.counts(experience, weights)
         errors = values.q - tf.stop_gradient(self.targets(experience, values.memory))
         loss = masked_mean(tf.square(errors), counts)
-        gap = self.conservative(experience, values, counts)
+        gap, cloning = self.conservative(experience, values, counts)
         return ValueInfo(
-            critic_loss=loss + self._setup.config.cql_alpha * gap,
+            critic_loss=loss + self._setup.config.cql_alpha * gap + cloning,
             td_error=masked_mean(tf.abs(errors), counts),
             q_data=masked_mean(values.q, counts),
             conservative=gap,
-            actor_loss=tf.zeros(()),
+            actor_loss=cloning,
         )
 
     def conservative(
         self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
-    ) -> tf.Tensor:
-        """() what an offline algorithm adds to hold values down, before its weight."""
+    ) -> Conservatism:
+        """What an offline algorithm adds to hold values down, of the rows that count (B, T)."""
         del experience, values, counts
-        return tf.zeros(())
+        return Conservatism(tf.zeros(()), tf.zeros(()))
 
-
-def build_mixer(setup: AgentSetup) -> MonotonicMixer:
-    """Build the mixer and its variables."""
-    known, config = setup.standardisation, setup.config
-    mixer = MonotonicMixer(
-        setup.spec,
-        config.mixer_width,
-        config.hyper_width,
-        derive(setup.seed, "mixer"),
-        None if known is None else known.state_mean,
-        None if known is None else known.state_std,
-    )
-    mixer.create_variables()
-    return mixer
+    def held_rows(self, experience: trajectory.Transition, counts: tf.Tensor) -> tf.Tensor:
+        """(B, T): of the rows that count those that the gap is over, by ``cql_rows``."""
+        if self._setup.config.cql_rows == "all":
+            return counts
+        return counts * (1.0 - experience.action_step.info["synthetic"])

@@ -9,11 +9,11 @@ import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
-from tf_agents.utils import common
 
+from logo_tf.agents.mixer import LinearMixer, MonotonicMixer
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
 from logo_tf.agents.team_network import TeamNetwork
-from logo_tf.seeds import pair
+from logo_tf.seeds import derive
 
 
 class ValueInfo(NamedTuple):
@@ -54,11 +54,6 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
     def trained(self) -> tuple[network.Network, ...]:
         """The networks that the loss trains."""
 
-    @property
-    @abc.abstractmethod
-    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
-        """Pairs of a trained network and the target that follows it."""
-
     @abc.abstractmethod
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """The loss of a batch of windows; pure but for draws, which the step fixes."""
@@ -69,11 +64,6 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
         counts = tf.cast(tf.range(inside.shape[1]) >= self._setup.config.burn_in, tf.float32)
         return inside * counts * (1.0 if weights is None else weights[:, None])
 
-    def rewards(self, experience: trajectory.Transition) -> tf.Tensor:
-        """(B, T): the scaled rewards."""
-        shift, scale = self._setup.rewards
-        return (experience.next_time_step.reward - shift) / scale
-
     def discounts(self, experience: trajectory.Transition) -> tf.Tensor:
         """(B, T): gamma, or 0 where the scenario ended."""
         return self._setup.config.gamma * experience.next_time_step.discount
@@ -82,15 +72,6 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
         """(B, T): 1 where the next row is in the window and of the same episode."""
         inside = experience.action_step.info["inside"]
         return tf.concat([inside[:, 1:], tf.zeros_like(inside[:, :1])], axis=1)
-
-    def draw_seed(self, purpose: str) -> tf.Tensor:
-        """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""
-        key = tf.constant(pair(self._setup.seed, purpose), tf.int64)
-        return key + tf.stack([self.train_step_counter, tf.zeros((), tf.int64)])
-
-    def _initialize(self) -> None:
-        """Copy the networks to their targets."""
-        self._move_targets(1.0)
 
     def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
         config = self._setup.config
@@ -113,18 +94,23 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
         terms = self.value_terms(experience, weights)
         return tf_agent.LossInfo(terms.critic_loss, terms)
 
-    def _move_targets(self, tau: float) -> None:
-        for source, target in self.followed:
-            common.soft_variables_update(
-                source.trainable_variables, target.trainable_variables, tau
-            )
+
+def build_mixer(setup: AgentSetup) -> MonotonicMixer:
+    """Build QMIX's mixer and its variables."""
+    config, seed = setup.config, derive(setup.seed, "mixer")
+    mixer = MonotonicMixer(
+        setup.spec, config.mixer_width, config.hyper_width, seed, *setup.state_scale
+    )
+    mixer.create_variables()
+    return mixer
 
 
-def target_of(source: network.Network) -> network.Network:
-    """A network of the same form, with variables of its own."""
-    target = source.copy(name=f"Target{source.name}")
-    target.create_variables()
-    return target
+def build_linear_mixer(setup: AgentSetup) -> LinearMixer:
+    """Build the linear mixer and its variables."""
+    seed = derive(setup.seed, "mixer")
+    mixer = LinearMixer(setup.spec, setup.config.hyper_width, seed, *setup.state_scale)
+    mixer.create_variables()
+    return mixer
 
 
 def mixed(mixer: network.Network, state: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -65,6 +65,6 @@ def test_the_term_trains_no_behaviour(agent, discrete_spec, make_windows):
     experience = make_windows(discrete_spec, np.ones((2, T)))
     with tf.GradientTape() as tape:
         values, counts = agent.values(experience), agent.counts(experience, None)
-        gap = agent.conservative(experience, values, counts)
+        gap = agent.conservative(experience, values, counts).gap
     gradients = tape.gradient(gap, agent._behaviour.trainable_variables)
     assert all(g is None for g in gradients)

@@ -116,65 +116,22 @@ def _mean_return(scenario, policy, episodes, seed):
     return np.mean([episode.episode_return for episode in play(copies, policy, episodes, seed)])
 
 
+RECALL = (
+    "memory=16",
+    "width=16",
+    "window=3",
+    "burn_in=0",
+    "batch_size=192",
+    "critic_learning_rate=0.005",
+    "tau=0.02",
+    "steps=800",
+)
+
+
 @pytest.mark.parametrize(
     ("scenario", "algorithm", "settings"),
     [
-        (
-            Recall,
-            "macql",
-            (
-                "memory=16",
-                "width=16",
-                "window=3",
-                "burn_in=0",
-                "batch_size=192",
-                "critic_learning_rate=0.005",
-                "tau=0.02",
-                "steps=800",
-            ),
-        ),
-        (
-            Recall,
-            "cfcql",
-            (
-                "memory=16",
-                "width=16",
-                "window=3",
-                "burn_in=0",
-                "batch_size=192",
-                "critic_learning_rate=0.005",
-                "tau=0.02",
-                "steps=800",
-            ),
-        ),
-        (
-            Recall,
-            "icq",
-            (
-                "memory=16",
-                "width=16",
-                "window=3",
-                "burn_in=0",
-                "batch_size=192",
-                "critic_learning_rate=0.005",
-                "tau=0.02",
-                "steps=800",
-            ),
-        ),
-        (
-            Recall,
-            "omiga",
-            (
-                "memory=16",
-                "width=16",
-                "window=3",
-                "burn_in=0",
-                "batch_size=192",
-                "critic_learning_rate=0.005",
-                "tau=0.02",
-                "steps=800",
-            ),
-        ),
+        *((Recall, algorithm, RECALL) for algorithm in ("macql", "cfcql", "icq", "omiga")),
         (Aim, "macql", ("width=32", "cql_alpha=0.1", "steps=1500")),
         (Aim, "matd3bc", ("width=32", "q_weight=20", "steps=1500")),
     ],
