@@ -71,8 +71,9 @@ ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
         ),
     },
     "cfcql": {
+        "continuous": Algorithm("logo_tf.agents.cfcql:CFCQLAgent"),
         "discrete": Algorithm(
-            "logo_tf.agents.cfcql:CFCQLAgent",
+            "logo_tf.agents.discrete_cfcql:DiscreteCFCQLAgent",
             portion="logo_tf.agents.portions:Windows",
             settings=_RECURRENT,
         ),
