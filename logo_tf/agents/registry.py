@@ -78,6 +78,7 @@ ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
             settings=_RECURRENT,
         ),
     },
+    "omar": {"continuous": Algorithm("logo_tf.agents.omar:OMARAgent")},
     "icq": _in_sample("logo_tf.agents.icq:ICQAgent"),
     "omiga": _in_sample("logo_tf.agents.omiga:OMIGAAgent"),
 }
