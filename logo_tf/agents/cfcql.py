@@ -50,9 +50,7 @@ class CFCQLAgent(MACQLAgent):
     def shares(self, experience: trajectory.Transition, rows: tf.Tensor) -> tf.Tensor:
         """(R, N) lambda; no gradient flows."""
         spec, config = self._setup.spec, self._setup.config
-        seen = {
-            name: tf.gather(field, rows) for name, field in experience.time_step.observation.items()
-        }
+        seen = self.seen_in(experience, rows)
         policy, _ = self._actor(seen)
         logged = tf.gather(experience.action_step.action, rows)
         apart = to_unit(spec, policy) - to_unit(spec, logged)

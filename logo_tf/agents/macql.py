@@ -104,6 +104,11 @@ class MACQLAgent(CentralCriticAgent):
         count = tf.minimum(self._setup.config.cql_states, batch)
         return tf.range(count) * batch // count
 
+    def seen_in(self, experience: trajectory.Transition, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The observation in R rows of the batch, (R, ...)."""
+        seen = experience.time_step.observation
+        return {name: tf.gather(field, rows) for name, field in seen.items()}
+
     def draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
         """The joint actions whose value the term holds down, log density (R, M)."""
         drawn = self.agent_draws(experience, rows)

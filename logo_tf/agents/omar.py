@@ -32,10 +32,11 @@ class OMARAgent(MACQLAgent):
     Learning with Actor Rectification", 2022. There every agent has a critic of its own
     observation and action. Here agents share a reward and the central critics of the
     project's other algorithms, so that one's draws are judged beside what the others now do,
-    not beside what they did on average; the value is divided by its size, as in MACQL; and
-    the draws of all rounds are candidates, not those of the last. The authors' tau on
-    HalfCheetah is 1, 0.9, 0.7 and 0.5 for random, medium-replay, medium and expert data;
-    their code there replaces the softmax by the mean of the 5 best of 20.
+    not beside what they did on average; the value is divided by its size, as in MACQL;
+    the draws of all rounds are candidates, not those of the last; and actions are not pulled
+    to 0, as the authors' code does at 0.001. Their tau on HalfCheetah is 1, 0.9, 0.7 and 0.5
+    for random, medium-replay, medium and expert data, with 2 rounds of 20, fitted there to
+    the 5 best in place of the softmax.
     Hyper-parameters: ``omar_weight``, ``omar_rounds``, ``omar_samples``, ``omar_sigma``,
     ``omar_beta``, and those of ``MACQLAgent``.
     """
@@ -45,9 +46,7 @@ class OMARAgent(MACQLAgent):
         spec, tau = self._setup.spec, self._setup.config.omar_weight
         terms = super().actor_terms(experience, weights)
         rows = self.spread_rows(experience)
-        seen = {
-            name: tf.gather(field, rows) for name, field in experience.time_step.observation.items()
-        }
+        seen = self.seen_in(experience, rows)
         actions, _ = self._actor(seen)
         unit = to_unit(spec, actions)
         best = self.rectified(seen["state"], tf.stop_gradient(unit))
