@@ -1,74 +1,60 @@
-"""CFCQL: values held down for one agent's action at a time, the others' being the logged ones."""
+"""Continuous CFCQL: values held down for one agent at a time, the others as logged."""
 
 from __future__ import annotations
 
 import tensorflow as tf
-from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
-from logo_tf.agents.losses import cross_entropy, masked_mean
-from logo_tf.agents.offline_agent import AgentSetup, build_actor
-from logo_tf.agents.qmix import Conservatism, QMIXAgent, Values
-from logo_tf.agents.value_agent import of_actions
+from logo_tf.agents.actor import ILLEGAL_LOGIT
+from logo_tf.agents.macql import Draws, MACQLAgent
+from logo_tf.agents.units import to_unit
 
 
-class CFCQLAgent(QMIXAgent):
-    """QMIX with a conservative term of counterfactual actions.
+class CFCQLAgent(MACQLAgent):
+    """MACQL whose conservative term is about counterfactual actions of single agents.
 
-    With Q_i(b) = Q_tot(s, b, a^-i), agent i's action replaced by b and the others' logged::
+    With a_m^i agent i's draws, the others' actions logged and u in units of the bounds::
 
-        gap = mean ( sum_i lambda_i log sum_b exp Q_i(b) - Q_tot(s, a) )       b legal
-        lambda = softmax_i ( cfcql_temperature * KL( softmax_b Q_i(b) || beta_i ) )
-        L = mean (Q_tot(s, a) - G)^2 + cql_alpha * gap + behaviour cloning of beta
+        gap_e = mean ( sum_i lambda_i log mean_m [exp(Q_e(s, a_m^i, a^-i)) / density(a_m^i)]
+                       - Q_e(s, a) )
+        lambda = softmax_i ( cfcql_temperature * KL_i ),    KL_i = |u_pi(o^i) - u^i|^2 / 2 sigma^2
 
     Unlike a term over joint actions, its strength does not grow with the number of agents.
-    No gradient flows through lambda. beta, the behaviour, is cloned alongside by a network
-    of the actor's form, where the paper's code clones it beforehand.
+    KL_i is that of two Gaussians of sigma = ``cql_sigma`` around the policy's and the logged
+    action, over the agent's own dimensions; the dead have no share.
+
+    The sum over agents is estimated by one agent for each row, drawn with chance lambda_i: its
+    mean is the sum, and a step costs what MACQL's does, whatever the number of agents.
 
     Reference: Shao et al., "Counterfactual Conservative Q Learning for Offline Multi-agent
-    Reinforcement Learning", 2023. Hyper-parameters: ``cql_alpha``, ``cql_rows``,
-    ``cfcql_temperature``, and those of ``QMIXAgent``.
+    Reinforcement Learning", 2023. The authors' code for vectors estimates the logged
+    behaviour by a variational autoencoder and takes the softmax of -KL, that for choices of
+    KL; here both take the latter, which holds down the agents that left the data.
+    Hyper-parameters: ``cfcql_temperature``, and those of ``MACQLAgent``.
     """
 
-    def __init__(self, setup: AgentSetup) -> None:
-        """Args: setup: what to build from, of discrete actions."""
-        super().__init__(setup)
-        self._behaviour = build_actor(setup, "behaviour")
+    def draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
+        """Logged joint actions but for one agent's, which is drawn; its log density (R, M)."""
+        drawn = self.agent_draws(experience, rows)
+        logged = tf.gather(experience.action_step.action, rows)[:, None]
+        replaced = tf.one_hot(self.drawn_agents(experience, rows), self._setup.spec.num_agents)
+        actions = tf.where(replaced[:, None, :, None] > 0, drawn.actions, logged)
+        return Draws(actions, tf.reduce_sum(replaced[:, None] * drawn.log_density, axis=-1))
 
-    @property
-    def trained(self) -> tuple[network.Network, ...]:
-        """QMIX's, and the behaviour."""
-        return (*super().trained, self._behaviour)
+    def drawn_agents(self, experience: trajectory.Transition, rows: tf.Tensor) -> tf.Tensor:
+        """(R,) int32: the agent that each row is about, drawn with chance lambda."""
+        logits = tf.math.log(self.shares(experience, rows))
+        drawn = tf.random.stateless_categorical(logits, 1, self.draw_seed("agents"), tf.int32)
+        return tf.squeeze(drawn, axis=-1)
 
-    def conservative(
-        self, experience: trajectory.Transition, values: Values, counts: tf.Tensor
-    ) -> Conservatism:
-        """The gap, and the loss of cloning real rows."""
-        seen, info = experience.time_step.observation, experience.action_step.info
-        logits, _ = self._behaviour.unroll(seen["observations"], info["inside"])
-        logits = self._behaviour.mask(logits, seen["legal_actions"])
-        real = counts * (1.0 - info["synthetic"])
-        cloning = cross_entropy(
-            logits, experience.action_step.action, real[..., None] * seen["agent_mask"]
-        )
-        q = self.counterfactual(experience, values)
-        log_behaviour = tf.nn.log_softmax(logits)
-        log_policy = tf.nn.log_softmax(q)
-        divergence = tf.reduce_sum(tf.exp(log_policy) * (log_policy - log_behaviour), axis=-1)
-        share = tf.nn.softmax(self._setup.config.cfcql_temperature * divergence)
-        best = tf.reduce_sum(tf.stop_gradient(share) * tf.reduce_logsumexp(q, axis=-1), axis=-1)
-        gap = masked_mean(best - values.q, self.held_rows(experience, counts))
-        return Conservatism(gap, cloning)
-
-    def counterfactual(self, experience: trajectory.Transition, values: Values) -> tf.Tensor:
-        """(B, T, N, A): Q_tot if agent i had done b, at ``ILLEGAL_LOGIT`` where it could not."""
-        n, a = self._setup.spec.num_agents, self._setup.spec.action_dim
-        seen, actions = experience.time_step.observation, experience.action_step.action
-        logged = of_actions(values.utilities, actions)
-        # (B, T, N, A, N): in i's row, b's column, agent i's value is that of b.
-        own = tf.eye(n)[:, None, :]
-        replaced = own * values.utilities[..., None]
-        joint = replaced + (1.0 - own) * logged[:, :, None, None, :]
-        state = tf.reshape(seen["state"], (-1, seen["state"].shape[-1]))
-        q = self._mixer.mix(state, tf.reshape(joint, (-1, n * a, n)))
-        return self._actor.mask(tf.reshape(q, tf.shape(values.utilities)), seen["legal_actions"])
+    def shares(self, experience: trajectory.Transition, rows: tf.Tensor) -> tf.Tensor:
+        """(R, N) lambda; no gradient flows."""
+        spec, config = self._setup.spec, self._setup.config
+        seen = self.seen_in(experience, rows)
+        policy, _ = self._actor(seen)
+        logged = tf.gather(experience.action_step.action, rows)
+        apart = to_unit(spec, policy) - to_unit(spec, logged)
+        divergence = tf.reduce_sum(tf.square(apart), axis=-1) / (2.0 * config.cql_sigma**2)
+        alive = seen["agent_mask"] > 0
+        logits = tf.where(alive, config.cfcql_temperature * divergence, ILLEGAL_LOGIT)
+        return tf.stop_gradient(tf.nn.softmax(logits))

@@ -38,15 +38,24 @@ class PolicyConfig:
         widths of the bounds (target policy smoothing); 0 is none.
       target_noise_clip: where that noise is cut.
       q_weight: matd3bc: weight of the value against cloning (TD3+BC's alpha).
-      cql_alpha: macql: weight of the conservative term.
-      cql_states: macql: how many of the batch's rows the conservative term uses.
-      cql_actions: macql: joint actions drawn per state and kind (uniform, pi(o), pi(o');
-        discrete: uniform alone).
-      cql_sigma: macql: standard deviation of the draws around pi, in half widths.
-      cql_rows: macql: whether the conservative term also covers imagined rows, as one
-        MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
-      cfcql_temperature: cfcql: how much more the term is about agents whose values are far
-        from the data; 0 is about all alike.
+      cql_alpha: macql, cfcql, omar: weight of the conservative term.
+      cql_states: macql, cfcql, omar: how many of the batch's rows the conservative term
+        uses, and OMAR's search (discrete cfcql: all of them).
+      cql_actions: macql, cfcql, omar: actions drawn per state and kind (uniform, pi(o),
+        pi(o'); discrete macql: uniform alone; discrete cfcql: none, it sums over all).
+      cql_sigma: macql, cfcql, omar: standard deviation of the draws around pi, in half
+        widths; continuous cfcql: also of the Gaussians whose KL is compared.
+      cql_rows: macql, cfcql, omar: whether the conservative term also covers imagined
+        rows, as one MACQL update on the mixture does, or real rows alone, as in COMBO's
+        push up.
+      cfcql_temperature: cfcql: how much more the term is about agents that are far from the
+        data; 0 is about all alike.
+      omar_weight: omar: tau, 0 to 1, weight of the pull to the best action that was found;
+        the gradient of the value has the rest. The authors' for medium HalfCheetah.
+      omar_rounds: omar: how often the draws of its search are fitted anew.
+      omar_samples: omar: actions drawn in each, for every state and agent.
+      omar_sigma: omar: standard deviation of the first round's, in half widths.
+      omar_beta: omar: temperature of the weights exp(Q / beta) by which they are fitted.
       icq_beta: icq: temperature of the policy's weights exp(A / beta).
       icq_value_beta: icq: that of the targets' weights.
       omiga_alpha: omiga: temperature of both; small ones trust the values more.
@@ -63,7 +72,7 @@ class PolicyConfig:
       checkpoint_every: steps between two checkpoints, a multiple of ``log_every``.
     """
 
-    algorithm: Literal["bc", "matd3bc", "macql", "cfcql", "icq", "omiga"] = "matd3bc"
+    algorithm: Literal["bc", "matd3bc", "macql", "cfcql", "omar", "icq", "omiga"] = "matd3bc"
     width: int = 128
     depth: int = 2
     memory: int = 0
@@ -90,6 +99,11 @@ class PolicyConfig:
     cql_sigma: float = 0.2
     cql_rows: Literal["all", "real"] = "all"
     cfcql_temperature: float = 1.0
+    omar_weight: float = 0.7
+    omar_rounds: int = 2
+    omar_samples: int = 10
+    omar_sigma: float = 2.0
+    omar_beta: float = 1.0
     icq_beta: float = 0.1
     icq_value_beta: float = 1000.0
     omiga_alpha: float = 1.0
@@ -115,6 +129,10 @@ class PolicyConfig:
             "cql_states",
             "cql_actions",
             "cql_sigma",
+            "omar_rounds",
+            "omar_samples",
+            "omar_sigma",
+            "omar_beta",
             "icq_beta",
             "icq_value_beta",
             "omiga_alpha",
@@ -143,6 +161,10 @@ class PolicyConfig:
         require(0 < self.tau <= 1, f"policy.tau must be in (0, 1], got {self.tau}")
         require(0 <= self.gamma < 1, f"policy.gamma must be in [0, 1), got {self.gamma}")
         require(0 <= self.trace <= 1, f"policy.trace must be in [0, 1], got {self.trace}")
+        require(
+            0 <= self.omar_weight <= 1,
+            f"policy.omar_weight must be in [0, 1], got {self.omar_weight}",
+        )
         require(
             self.checkpoint_every % self.log_every == 0,
             f"policy.checkpoint_every must be a multiple of policy.log_every, "

@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
+from logo_tf.agents.in_sample import InSampleAgent
 from logo_tf.agents.losses import masked_mean, relative_weights
-from logo_tf.agents.offline_agent import AgentSetup, build_team_network, target_of
-from logo_tf.agents.value_agent import ValueAgent, ValueInfo, build_linear_mixer, mixed, of_actions
+from logo_tf.agents.value_agent import ValueInfo, mixed
 
 
-class ICQAgent(ValueAgent):
-    """Implicit constraint Q-learning: no action is ever valued that was not logged.
+class ICQAgent(InSampleAgent):
+    """Implicit constraint Q-learning: no value is learned of an action that was not logged.
 
     With a the logged joint actions, w(s) the mixer's weights, Q' the target networks and
     mean-one weights over the batch in place of the softmax times its size::
 
         y_t  = r_t + gamma d_t rho_t+1 Q'_tot(s_t+1, a_t+1)     rho ~ exp(Q'_tot / icq_value_beta)
         L_Q  = mean (Q_tot(s_t, a_t) - y_t)^2
-        A_i  = Q_i(o^i, a^i) - sum_b pi(b | o^i) Q_i(o^i, b)    b legal
+        A_i  = Q_i(o^i, a^i) - E_b~pi Q_i(o^i, b)               b legal; vectors: b = pi(o^i)
         L_pi = -mean w_i(s) omega_i log pi(a^i | o^i)           omega ~ exp(A_i / icq_beta)
 
     A row whose next action is not in the window (its last one, or a time limit) has no y
@@ -30,43 +29,17 @@ class ICQAgent(ValueAgent):
 
     Reference: Yang et al., "Believe What You See: Implicit Constraint Approach for Offline
     Multi-Agent Reinforcement Learning", 2021; targets are of one step where the paper's
-    code uses TD(lambda). Hyper-parameters: ``icq_beta``, ``icq_value_beta``, ``width``,
-    ``depth``, ``memory``, ``hyper_width``, and those of ``ValueAgent``.
+    code uses TD(lambda). The paper is about discrete actions; for vectors log pi is
+    ``Vectors``'s, and the baseline the value of the actor's own action.
+    Hyper-parameters: ``icq_beta``, ``icq_value_beta``, and those of ``InSampleAgent``.
     """
-
-    def __init__(self, setup: AgentSetup) -> None:
-        """Args: setup: what to build from, of discrete actions."""
-        super().__init__(setup)
-        self._utilities = build_team_network(setup, setup.spec.action_dim, "utilities")
-        self._mixer = build_linear_mixer(setup)
-        self._target_utilities = target_of(self._utilities)
-        self._target_mixer = target_of(self._mixer)
-
-    @property
-    def networks(self) -> dict[str, network.Network]:
-        """The policy, the agents' values and the mixer."""
-        return {"actor": self._actor, "utilities": self._utilities, "mixer": self._mixer}
-
-    @property
-    def trained(self) -> tuple[network.Network, ...]:
-        """All of them."""
-        return self._actor, self._utilities, self._mixer
-
-    @property
-    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
-        """The values and the mixer."""
-        return (
-            (self._utilities, self._target_utilities),
-            (self._mixer, self._target_mixer),
-        )
 
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """L_Q + L_pi, and what they are made of."""
-        config = self._setup.config
-        seen, actions = experience.time_step.observation, experience.action_step.action
-        inside, state = experience.action_step.info["inside"], seen["state"]
-        utilities, _ = self._utilities.unroll(seen["observations"], inside)
-        chosen = of_actions(utilities, actions)
+        seen = experience.time_step.observation
+        state = seen["state"]
+        policy = self._local.policy(self._actor, experience)
+        chosen, expected = self._local.of_logged_and_policy(self._utilities, experience, policy)
         q = mixed(self._mixer, state, chosen)
         rows = self.counts(experience, weights)
         discounts, follows = self.discounts(experience), self.follows(experience)
@@ -74,14 +47,10 @@ class ICQAgent(ValueAgent):
         known = rows * tf.where(discounts > 0, follows, 1.0)
         loss = masked_mean(tf.square(errors), known)
 
-        logits, _ = self._actor.unroll(seen["observations"], inside)
-        log_policy = tf.nn.log_softmax(self._actor.mask(logits, seen["legal_actions"]))
-        # Illegal actions have a chance of exactly 0.
-        expected = tf.reduce_sum(tf.exp(log_policy) * utilities, axis=-1)
         agents = rows[..., None] * seen["agent_mask"]
-        omega = relative_weights((chosen - expected) / config.icq_beta, agents)
+        omega = relative_weights((chosen - expected) / self._setup.config.icq_beta, agents)
         omega *= self._mixer.weights_of(state)
-        cloned = tf.stop_gradient(omega) * of_actions(log_policy, actions)
+        cloned = tf.stop_gradient(omega) * self._local.log_likelihood(policy, experience)
         actor_loss = -masked_mean(cloned, agents)
         return ValueInfo(
             critic_loss=loss + actor_loss,
@@ -99,11 +68,8 @@ class ICQAgent(ValueAgent):
         follows: tf.Tensor,
     ) -> tf.Tensor:
         """(B, T) y; where the next action is unknown, r alone."""
-        seen, actions = experience.time_step.observation, experience.action_step.action
-        utilities, _ = self._target_utilities.unroll(
-            seen["observations"], experience.action_step.info["inside"]
-        )
-        q = mixed(self._target_mixer, seen["state"], of_actions(utilities, actions))
+        chosen = self._local.of_logged(self._target_utilities, experience)
+        q = mixed(self._target_mixer, experience.time_step.observation["state"], chosen)
         q *= relative_weights(q / self._setup.config.icq_value_beta, rows)
         following = tf.concat([q[:, 1:], tf.zeros_like(q[:, :1])], axis=1)
         return self.rewards(experience) + discounts * follows * following

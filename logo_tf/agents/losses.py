@@ -136,7 +136,7 @@ def conservative_gap(
 
 
 def gaussian_log_density(noise: tf.Tensor, sigma: float, mask: tf.Tensor) -> tf.Tensor:
-    """Log density of x = mean + sigma * noise, over the last two axes.
+    """Log density of every agent's x = mean + sigma * noise.
 
     Args:
       noise: (..., N, A) standard normal draws.
@@ -144,7 +144,7 @@ def gaussian_log_density(noise: tf.Tensor, sigma: float, mask: tf.Tensor) -> tf.
       mask: (N, A), 1 on real dimensions.
 
     Returns:
-      (...) sum over real dimensions of -noise^2/2 - log(sigma) - log(2 pi)/2.
+      (..., N) sum over real dimensions of -noise^2/2 - log(sigma) - log(2 pi)/2.
     """
     constant = math.log(sigma) + 0.5 * math.log(2.0 * math.pi)
-    return -tf.reduce_sum((0.5 * tf.square(noise) + constant) * mask, axis=(-2, -1))
+    return -tf.reduce_sum((0.5 * tf.square(noise) + constant) * mask, axis=-1)

@@ -19,9 +19,11 @@ from logo_tf.agents.units import from_unit, to_unit
 
 
 class Draws(NamedTuple):
-    """Joint actions (R, M, N, A) in raw units, and the log density (R, M) of each draw.
+    """Actions that were drawn, and how densely.
 
-    The density is over units in which the bounds are -1 and 1.
+    actions: (R, M, N, A), M joint actions for each of R rows, in raw units;
+    log_density: (R, M) of the joint action, or (R, M, N) of each agent's own, over units in
+    which the bounds are -1 and 1.
     """
 
     actions: tf.Tensor
@@ -85,19 +87,38 @@ class MACQLAgent(CentralCriticAgent):
     def conservative_rows(self, experience: trajectory.Transition) -> tf.Tensor:
         """(R,) rows for the conservative term: spread over the batch, or the first real ones.
 
-        Rows are drawn independently, so which of them are taken does not matter; a batch
-        has its real rows first.
+        A batch has its real rows first.
         """
-        config, rewards = self._setup.config, experience.next_time_step.reward
-        batch = tf.shape(rewards)[0]
-        count = tf.minimum(config.cql_states, batch)
-        if config.cql_rows == "all":
-            return tf.range(count) * batch // count
+        if self._setup.config.cql_rows == "all":
+            return self.spread_rows(experience)
         real = 1.0 - experience.action_step.info["synthetic"]
+        count = tf.minimum(self._setup.config.cql_states, tf.shape(real)[0])
         return tf.math.top_k(real, count).indices
 
+    def spread_rows(self, experience: trajectory.Transition) -> tf.Tensor:
+        """(R,) ``cql_states`` rows spread over the batch.
+
+        Rows are drawn independently, so which of them are taken does not matter.
+        """
+        batch = tf.shape(experience.next_time_step.reward)[0]
+        count = tf.minimum(self._setup.config.cql_states, batch)
+        return tf.range(count) * batch // count
+
+    def seen_in(self, experience: trajectory.Transition, rows: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The observation in R rows of the batch, (R, ...)."""
+        seen = experience.time_step.observation
+        return {name: tf.gather(field, rows) for name, field in seen.items()}
+
     def draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
-        """Draw M = 3 * ``cql_actions`` joint actions for each of R rows; no gradient flows."""
+        """The joint actions whose value the term holds down, log density (R, M)."""
+        drawn = self.agent_draws(experience, rows)
+        return drawn._replace(log_density=tf.reduce_sum(drawn.log_density, axis=-1))
+
+    def agent_draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
+        """Draw M = 3 * ``cql_actions`` actions of every agent for each of R rows.
+
+        No gradient flows. The log density (R, M, N) is of each agent's own action.
+        """
         spec, config = self._setup.spec, self._setup.config
         mask = tf.constant(spec.action_mask)
         count, k = tf.shape(rows)[0], config.cql_actions
@@ -115,7 +136,9 @@ class MACQLAgent(CentralCriticAgent):
         uniform = tf.random.stateless_uniform(
             shape[1:], self.draw_seed("uniform actions"), minval=-1.0, maxval=1.0
         )
-        uniform_density = tf.fill((count, k), -math.log(2.0) * float(spec.action_mask.sum()))
+        uniform_density = tf.broadcast_to(
+            -math.log(2.0) * tf.reduce_sum(mask, axis=-1), (count, k, spec.num_agents)
+        )
         unit = tf.concat([uniform, near[0], near[1]], axis=1) * mask
         density = tf.concat([uniform_density, near_density[0], near_density[1]], axis=1)
         unit = tf.ensure_shape(unit, (None, 3 * k, *spec.action_shape))

@@ -8,23 +8,17 @@ import tensorflow as tf
 from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
+from logo_tf.agents.in_sample import InSampleAgent
 from logo_tf.agents.losses import masked_mean
-from logo_tf.agents.offline_agent import AgentSetup, build_team_network, target_of
-from logo_tf.agents.value_agent import (
-    ValueAgent,
-    ValueInfo,
-    ahead,
-    build_linear_mixer,
-    mixed,
-    of_actions,
-)
+from logo_tf.agents.offline_agent import AgentSetup, build_team_network
+from logo_tf.agents.value_agent import ValueInfo, ahead, mixed
 
 # z beyond which exp(z) goes on along its tangent in L_V, and is cut as a weight of cloning:
 # at most 150, so that one row cannot own a batch.
 _LARGEST = 5.0
 
 
-class OMIGAAgent(ValueAgent):
+class OMIGAAgent(InSampleAgent):
     """Implicit global-to-local value regularisation.
 
     With a the logged joint actions, w(s) >= 0 and b(s) the mixer's, primes the targets::
@@ -40,55 +34,36 @@ class OMIGAAgent(ValueAgent):
     or pi's weights.
 
     Reference: Wang et al., "Offline Multi-Agent Reinforcement Learning with Implicit
-    Global-to-Local Value Regularization", 2023. Hyper-parameters: ``omiga_alpha``,
-    ``width``, ``depth``, ``memory``, ``hyper_width``, and those of ``ValueAgent``.
+    Global-to-Local Value Regularization", 2023. For vectors its Gaussian also learns how
+    wide it is, where ``Vectors``'s is fixed, as the actor has no width. The authors' alpha
+    there is 10, or 1 for medium HalfCheetah, of rewards as they are; here they are scaled.
+    Hyper-parameters: ``omiga_alpha``, and those of ``InSampleAgent``.
     """
 
     def __init__(self, setup: AgentSetup) -> None:
-        """Args: setup: what to build from, of discrete actions."""
+        """Args: setup: what to build from, of either action kind."""
         super().__init__(setup)
-        self._utilities = build_team_network(setup, setup.spec.action_dim, "utilities")
         self._values = build_team_network(setup, 1, "values")
-        self._mixer = build_linear_mixer(setup)
-        self._target_utilities = target_of(self._utilities)
-        self._target_mixer = target_of(self._mixer)
 
     @property
     def networks(self) -> dict[str, network.Network]:
-        """The policy, the agents' values and the mixer."""
-        return {
-            "actor": self._actor,
-            "utilities": self._utilities,
-            "values": self._values,
-            "mixer": self._mixer,
-        }
-
-    @property
-    def trained(self) -> tuple[network.Network, ...]:
-        """All of them."""
-        return self._actor, self._utilities, self._values, self._mixer
-
-    @property
-    def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
-        """Those of actions, and the mixer."""
-        return (
-            (self._utilities, self._target_utilities),
-            (self._mixer, self._target_mixer),
-        )
+        """The policy, the agents' values of actions and of places, and the mixer."""
+        return {**super().networks, "values": self._values}
 
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """L_V + L_Q + L_pi, and what they are made of."""
         alpha = self._setup.config.omiga_alpha
         seen, after = experience.time_step.observation, experience.next_time_step.observation
-        actions, inside = experience.action_step.action, experience.action_step.info["inside"]
         rows = self.counts(experience, weights)
         agents = rows[..., None] * seen["agent_mask"]
 
-        values, memory = self._values.unroll(seen["observations"], inside)
+        values, memory = self._values.unroll(
+            seen["observations"], experience.action_step.info["inside"]
+        )
         values = values[..., 0]
-        lagging, _ = self._target_utilities.unroll(seen["observations"], inside)
+        lagging = self._local.of_logged(self._target_utilities, experience)
         share = self._target_mixer.weights_of(seen["state"])
-        z = share * (of_actions(lagging, actions) - values) / alpha
+        z = share * (lagging - values) / alpha
         cut = tf.exp(tf.minimum(z, _LARGEST))
         soft = cut * (1.0 + tf.maximum(z - _LARGEST, 0.0))
         value_loss = masked_mean(soft + share * values / alpha, agents)
@@ -97,14 +72,13 @@ class OMIGAAgent(ValueAgent):
         target = self.rewards(experience) + self.discounts(experience) * mixed(
             self._target_mixer, after["state"], following
         )
-        utilities, _ = self._utilities.unroll(seen["observations"], inside)
-        q = mixed(self._mixer, seen["state"], of_actions(utilities, actions))
+        chosen = self._local.of_logged(self._utilities, experience)
+        q = mixed(self._mixer, seen["state"], chosen)
         errors = q - tf.stop_gradient(target)
         loss = masked_mean(tf.square(errors), rows)
 
-        logits, _ = self._actor.unroll(seen["observations"], inside)
-        log_policy = tf.nn.log_softmax(self._actor.mask(logits, seen["legal_actions"]))
-        cloned = tf.stop_gradient(cut) * of_actions(log_policy, actions)
+        policy = self._local.policy(self._actor, experience)
+        cloned = tf.stop_gradient(cut) * self._local.log_likelihood(policy, experience)
         actor_loss = -masked_mean(cloned, agents)
         return ValueInfo(
             critic_loss=value_loss + loss + actor_loss,

@@ -49,6 +49,16 @@ _RECURRENT = (
     "imagination.branches=256",
 )
 
+
+def _in_sample(agent: str) -> dict[ActionKind, Algorithm]:
+    """One class for both kinds of action, from windows that are as long as branches."""
+    portion = "logo_tf.agents.portions:Windows"
+    return {
+        "continuous": Algorithm(agent, portion, settings=("window=5",)),
+        "discrete": Algorithm(agent, portion, settings=_RECURRENT),
+    }
+
+
 ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
     "bc": {"continuous": _BC, "discrete": _BC},
     "matd3bc": {"continuous": Algorithm("logo_tf.agents.matd3bc:MATD3BCAgent")},
@@ -61,26 +71,16 @@ ALGORITHMS: dict[str, dict[ActionKind, Algorithm]] = {
         ),
     },
     "cfcql": {
+        "continuous": Algorithm("logo_tf.agents.cfcql:CFCQLAgent"),
         "discrete": Algorithm(
-            "logo_tf.agents.cfcql:CFCQLAgent",
+            "logo_tf.agents.discrete_cfcql:DiscreteCFCQLAgent",
             portion="logo_tf.agents.portions:Windows",
             settings=_RECURRENT,
         ),
     },
-    "icq": {
-        "discrete": Algorithm(
-            "logo_tf.agents.icq:ICQAgent",
-            portion="logo_tf.agents.portions:Windows",
-            settings=_RECURRENT,
-        ),
-    },
-    "omiga": {
-        "discrete": Algorithm(
-            "logo_tf.agents.omiga:OMIGAAgent",
-            portion="logo_tf.agents.portions:Windows",
-            settings=_RECURRENT,
-        ),
-    },
+    "omar": {"continuous": Algorithm("logo_tf.agents.omar:OMARAgent")},
+    "icq": _in_sample("logo_tf.agents.icq:ICQAgent"),
+    "omiga": _in_sample("logo_tf.agents.omiga:OMIGAAgent"),
 }
 
 

@@ -44,7 +44,7 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
     metric_names = ValueInfo._fields
 
     def __init__(self, setup: AgentSetup) -> None:
-        """Args: setup: what to build from, of discrete actions."""
+        """Args: setup: what to build from, of either action kind."""
         tf.Module.__init__(self, name=type(self).__name__)
         super().__init__(setup, build_actor(setup))
         self._optimizer = adam(setup.config.critic_learning_rate)

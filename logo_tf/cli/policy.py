@@ -26,8 +26,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--algorithm",
         metavar="A",
-        help="bc, macql, matd3bc (vectors alone), cfcql, icq or omiga (choices alone); by "
-        "default matd3bc for vectors, macql for choices",
+        help="bc, macql, cfcql, icq, omiga or, for vectors alone, matd3bc or omar; by default "
+        "matd3bc for vectors, macql for choices",
     )
     parser.add_argument("--out", metavar="RUN", required=True, help="the policy's folder, new")
     add_settings(parser, "width=256 imagination.horizon=5")

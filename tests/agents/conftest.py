@@ -7,6 +7,7 @@ import tensorflow as tf
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import to_experience
 from logo_tf.agents.offline_agent import AgentSetup, RewardScale
+from logo_tf.agents.registry import algorithm as registered
 from logo_tf.agents.registry import build_agent
 from logo_tf.data.transitions import Transitions
 from logo_tf.imagination.config import ImaginationConfig
@@ -48,7 +49,7 @@ def make_agent(tiny_config):
 
     def make(spec, algorithm, rewards=(0.0, 1.0), **settings):
         step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        windows = WINDOWS if spec.discrete and algorithm != "bc" else {}
+        windows = WINDOWS if registered(algorithm, spec).portion.endswith("Windows") else {}
         config = tiny_config(algorithm, **{**windows, **settings})
         agent = build_agent(AgentSetup(spec, config, 0, step, None, RewardScale(*rewards)))
         agent.initialize()

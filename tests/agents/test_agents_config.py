@@ -19,6 +19,8 @@ def test_round_trip():
         ("batch_size=1", "policy.batch_size must be at least 2"),
         ("tau=0", "policy.tau must be in"),
         ("gamma=1.0", "policy.gamma must be in"),
+        ("omar_weight=1.5", "policy.omar_weight must be in"),
+        ("omar_rounds=0", "policy.omar_rounds must be positive"),
         ("checkpoint_every=300", "must be a multiple of policy.log_every"),
         ("algorithm=sac", "'sac' is not valid"),
     ],

@@ -36,6 +36,10 @@ def test_draws_are_within_bounds_with_their_densities(continuous_spec, make_agen
     actions = draws.actions.numpy()
     assert actions.shape == (2, 9, 2, 2)
     assert draws.log_density.shape == (2, 9)
+    every = agent.agent_draws(experience, tf.constant([0, 2]))
+    np.testing.assert_array_equal(every.actions, actions)
+    uniform = [-2 * math.log(2), -math.log(2)]
+    np.testing.assert_allclose(every.log_density[:, :3], [[uniform] * 3] * 2, rtol=1e-6)
     assert np.abs(actions).max() <= 1.0
     assert np.all(actions[:, :, 1, 1] == 0.0)
     # Uniform over three real dimensions of width 2.

@@ -134,6 +134,10 @@ RECALL = (
         *((Recall, algorithm, RECALL) for algorithm in ("macql", "cfcql", "icq", "omiga")),
         (Aim, "macql", ("width=32", "cql_alpha=0.1", "steps=1500")),
         (Aim, "matd3bc", ("width=32", "q_weight=20", "steps=1500")),
+        (Aim, "cfcql", ("width=32", "cql_alpha=0.1", "steps=1500")),
+        (Aim, "omar", ("width=32", "cql_alpha=0.1", "steps=1500")),
+        (Aim, "icq", ("width=32", "window=2", "steps=1500")),
+        (Aim, "omiga", ("width=32", "window=2", "omiga_alpha=0.2", "steps=1500")),
     ],
 )
 def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, tmp_path):

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from logo_tf.agents.registry import ALGORITHMS, algorithm
+from logo_tf.agents.registry import ALGORITHMS, algorithm, default_config
 from logo_tf.errors import LogoError
 
 
@@ -17,11 +17,21 @@ def test_unknown_name(continuous_spec):
         algorithm("macq", continuous_spec)
 
 
-def test_discrete_actions_are_refused_in_one_line(discrete_spec):
+@pytest.mark.parametrize("name", ["matd3bc", "omar"])
+def test_discrete_actions_are_refused_in_one_line(name, discrete_spec):
     with pytest.raises(LogoError, match="trains continuous actions, but toy/discrete has") as info:
-        algorithm("matd3bc", discrete_spec)
+        algorithm(name, discrete_spec)
     assert str(info.value).endswith("choose one of: bc, macql, cfcql, icq, omiga")
     assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_branches_fit_windows_by_default(kind):
+    """So that every algorithm takes a world model as it is."""
+    for name, kinds in ALGORITHMS.items():
+        config = default_config(name, kind) if kind in kinds else None
+        if config and kinds[kind].portion.endswith(":Windows"):
+            assert config.window == config.imagination.horizon, name
 
 
 @pytest.mark.slow
