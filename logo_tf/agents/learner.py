@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
 from tf_agents.utils import common
 
 from logo_tf import artifacts
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.experience import experience_stream
+from logo_tf.agents.experience import experience_stream, imagined_share
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
 from logo_tf.agents.policy import WEIGHTS, TrainedPolicy
@@ -183,7 +184,7 @@ class _Training:
         config = self._config
         probed = Manifest(kind="policy", spec=self._dataset.spec.to_dict())
         policy = TrainedPolicy(probed, config, self.agent.actor, None)
-        means = RunningMeans(self.agent.metric_names)
+        means = RunningMeans((*self.agent.metric_names, "imagined_share"))
         health = HealthCheck(
             means,
             logger,
@@ -192,6 +193,11 @@ class _Training:
             _VALUE_LIMIT / (1.0 - config.gamma),
             self._imagining.metrics if self._imagining else dict,
         )
+
+        def observe(sample: Any, loss_info: tf_agent.LossInfo) -> None:
+            experience, _ = sample
+            means.add([*loss_info.extra, imagined_share(experience, config.burn_in)])
+
         # Before the learner's own checkpoint: an agent is never saved without its store.
         saves = [self._save_imagined] if self._imagining else []
         # Traced once; the learner would trace it for each of its own uses.
@@ -201,7 +207,7 @@ class _Training:
             self._train_step,
             self.agent,
             experience_dataset_fn=self._experience,
-            after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(means.add),
+            after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(observe),
             triggers=[health, *saves],
             checkpoint_interval=config.checkpoint_every,
             summary_interval=0,
