@@ -39,12 +39,14 @@ class PolicyConfig:
       target_noise_clip: where that noise is cut.
       q_weight: matd3bc: weight of the value against cloning (TD3+BC's alpha).
       cql_alpha: macql: weight of the conservative term.
-      cql_states: macql: how many of the batch's rows the conservative term uses.
+      cql_states: macql: how many of the batch's rows each mean of the conservative term uses.
       cql_actions: macql: joint actions drawn per state and kind (uniform, pi(o), pi(o');
         discrete: uniform alone).
       cql_sigma: macql: standard deviation of the draws around pi, in half widths.
-      cql_rows: macql: whether the conservative term also covers imagined rows, as one
-        MACQL update on the mixture does, or real rows alone, as in COMBO's push up.
+      cql_rows: macql, cfcql: which rows the conservative term is about: ``all``, as one
+        MACQL update on the mixture has it, ``real`` ones alone, or ``imagined``, where
+        values are pushed down while up stays with real rows' logged actions (COMBO); for
+        the last a world model is needed.
       cfcql_temperature: cfcql: how much more the term is about agents whose values are far
         from the data; 0 is about all alike.
       icq_beta: icq: temperature of the policy's weights exp(A / beta).
@@ -88,7 +90,7 @@ class PolicyConfig:
     cql_states: int = 64
     cql_actions: int = 4
     cql_sigma: float = 0.2
-    cql_rows: Literal["all", "real"] = "all"
+    cql_rows: Literal["all", "real", "imagined"] = "all"
     cfcql_temperature: float = 1.0
     icq_beta: float = 0.1
     icq_value_beta: float = 1000.0
@@ -143,6 +145,11 @@ class PolicyConfig:
         require(0 < self.tau <= 1, f"policy.tau must be in (0, 1], got {self.tau}")
         require(0 <= self.gamma < 1, f"policy.gamma must be in [0, 1), got {self.gamma}")
         require(0 <= self.trace <= 1, f"policy.trace must be in [0, 1], got {self.trace}")
+        require(
+            self.cql_rows != "imagined" or self.imagination.share > 0,
+            "policy.cql_rows is 'imagined', but policy.imagination.share is 0: raise it, or choose "
+            "'all' or 'real'",
+        )
         require(
             self.checkpoint_every % self.log_every == 0,
             f"policy.checkpoint_every must be a multiple of policy.log_every, "
