@@ -110,7 +110,8 @@ def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
 def test_imagination_interrupted_and_resumed(kind, tiny_dataset, tiny_config, tmp_path, fake_model):
     windows = {"memory": 4, "window": 2, "burn_in": 3} if kind == "discrete" else {}
-    data, config = tiny_dataset(kind), tiny_config("macql", steps=10, **windows)
+    data = tiny_dataset(kind)
+    config = tiny_config("macql", steps=10, cql_rows="imagined", **windows)
     model = fake_model(data, tmp_path / "model")
     whole = train_policy(data, config, 1, tmp_path / "whole", model, loggers=[])
     with pytest.raises(InterruptError):
