@@ -39,15 +39,16 @@ class PolicyConfig:
       target_noise_clip: where that noise is cut.
       q_weight: matd3bc: weight of the value against cloning (TD3+BC's alpha).
       cql_alpha: macql, cfcql, omar: weight of the conservative term.
-      cql_states: macql, cfcql, omar: how many of the batch's rows the conservative term
-        uses, and OMAR's search (discrete cfcql: all of them).
+      cql_states: macql, cfcql, omar: how many of the batch's rows each mean of the
+        conservative term uses, and OMAR's search (discrete cfcql: all of them).
       cql_actions: macql, cfcql, omar: actions drawn per state and kind (uniform, pi(o),
         pi(o'); discrete macql: uniform alone; discrete cfcql: none, it sums over all).
       cql_sigma: macql, cfcql, omar: standard deviation of the draws around pi, in half
         widths; continuous cfcql: also of the Gaussians whose KL is compared.
-      cql_rows: macql, cfcql, omar: whether the conservative term also covers imagined
-        rows, as one MACQL update on the mixture does, or real rows alone, as in COMBO's
-        push up.
+      cql_rows: macql, cfcql, omar: which rows the conservative term is about: ``all``, as
+        one MACQL update on the mixture has it, ``real`` ones alone, or ``imagined``, where
+        values are pushed down while up stays with real rows' logged actions (COMBO); for
+        the last a world model is needed.
       cfcql_temperature: cfcql: how much more the term is about agents that are far from the
         data; 0 is about all alike.
       omar_weight: omar: tau, 0 to 1, weight of the pull to the best action that was found;
@@ -97,7 +98,7 @@ class PolicyConfig:
     cql_states: int = 64
     cql_actions: int = 4
     cql_sigma: float = 0.2
-    cql_rows: Literal["all", "real"] = "all"
+    cql_rows: Literal["all", "real", "imagined"] = "all"
     cfcql_temperature: float = 1.0
     omar_weight: float = 0.7
     omar_rounds: int = 2
@@ -164,6 +165,11 @@ class PolicyConfig:
         require(
             0 <= self.omar_weight <= 1,
             f"policy.omar_weight must be in [0, 1], got {self.omar_weight}",
+        )
+        require(
+            self.cql_rows != "imagined" or self.imagination.share > 0,
+            "policy.cql_rows is 'imagined', but policy.imagination.share is 0: raise it, or choose "
+            "'all' or 'real'",
         )
         require(
             self.checkpoint_every % self.log_every == 0,

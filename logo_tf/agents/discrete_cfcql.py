@@ -23,7 +23,8 @@ class DiscreteCFCQLAgent(QMIXAgent):
 
     Unlike a term over joint actions, its strength does not grow with the number of agents.
     No gradient flows through lambda. beta, the behaviour, is cloned alongside by a network
-    of the actor's form, where the paper's code clones it beforehand.
+    of the actor's form, where the paper's code clones it beforehand. With ``cql_rows``
+    "imagined" the gap's first part is over imagined rows and its second over real ones.
 
     Reference: Shao et al., "Counterfactual Conservative Q Learning for Offline Multi-agent
     Reinforcement Learning", 2023. Hyper-parameters: ``cql_alpha``, ``cql_rows``,
@@ -57,7 +58,8 @@ class DiscreteCFCQLAgent(QMIXAgent):
         divergence = tf.reduce_sum(tf.exp(log_policy) * (log_policy - log_behaviour), axis=-1)
         share = tf.nn.softmax(self._setup.config.cfcql_temperature * divergence)
         best = tf.reduce_sum(tf.stop_gradient(share) * tf.reduce_logsumexp(q, axis=-1), axis=-1)
-        gap = masked_mean(best - values.q, self.held_rows(experience, counts))
+        held = self.held_rows(experience, counts)
+        gap = masked_mean(best, held.down) - masked_mean(values.q, held.up)
         return Conservatism(gap, cloning)
 
     def counterfactual(self, experience: trajectory.Transition, values: Values) -> tf.Tensor:

@@ -14,14 +14,17 @@ class DiscreteMACQLAgent(QMIXAgent):
 
     ::
 
-        gap = mean ( log mean_m exp Q_tot(s, a_m) - Q_tot(s, a) )
+        gap = mean_down log mean_m exp Q_tot(s, a_m) - mean_up Q_tot(s, a)
         L   = mean (Q_tot(s, a) - G)^2 + cql_alpha * gap
 
     The a_m are ``cql_actions`` joint actions, each agent's drawn uniformly from what was
-    legal for it. The term uses ``cql_states`` rows of the batch.
+    legal for it. Either mean is over ``cql_states`` rows: the same ones in CQL, and with
+    ``cql_rows`` "imagined", as in COMBO, imagined ones (down) and real ones (up). COMBO writes
+    the policy's mean of Q_tot there; here it stays the soft maximum.
 
-    Reference: Kumar et al., "Conservative Q-Learning", 2020, which sums over all actions;
-    joint ones are too many, hence the draws. LOGO section 4.4 names MACQL as its backbone.
+    References: Kumar et al., "Conservative Q-Learning", 2020, which sums over all actions;
+    joint ones are too many, hence the draws. Yu et al., "COMBO: Conservative Offline
+    Model-Based Policy Optimization", 2021. LOGO section 4.4 names MACQL as its backbone.
     Hyper-parameters: ``cql_alpha``, ``cql_states``, ``cql_actions``, ``cql_rows``, and those
     of ``QMIXAgent``.
     """
@@ -31,21 +34,22 @@ class DiscreteMACQLAgent(QMIXAgent):
     ) -> Conservatism:
         """The gap; nothing is cloned."""
         seen = experience.time_step.observation
-        counts = tf.reshape(self.held_rows(experience, counts), [-1])
-        rows = self.conservative_rows(counts)
+        down, up = (tf.reshape(side, [-1]) for side in self.held_rows(experience, counts))
+        rows, logged = self.conservative_rows(down), self.conservative_rows(up)
 
-        def taken(field: tf.Tensor, axes: int) -> tf.Tensor:
-            return tf.gather(tf.reshape(field, (-1, *field.shape[2 : 2 + axes])), rows)
+        def taken(field: tf.Tensor) -> tf.Tensor:
+            return tf.gather(tf.reshape(field, (-1, *field.shape[2:])), rows)
 
-        utilities = taken(values.utilities, 2)
-        drawn = self.draws(taken(seen["legal_actions"], 2))
+        utilities = taken(values.utilities)
+        drawn = self.draws(taken(seen["legal_actions"]))
         chosen = tf.gather(utilities, drawn, axis=-1, batch_dims=2)
-        q = self._mixer.mix(taken(seen["state"], 1), tf.transpose(chosen, (0, 2, 1)))
+        q = self._mixer.mix(taken(seen["state"]), tf.transpose(chosen, (0, 2, 1)))
         gap = conservative_gap(
             q[..., None],
             tf.zeros_like(q),
-            taken(values.q, 0)[:, None],
-            tf.gather(counts, rows),
+            tf.gather(tf.reshape(values.q, [-1]), logged)[:, None],
+            tf.gather(down, rows),
+            tf.gather(up, logged),
         )
         return Conservatism(gap, tf.zeros(()))
 

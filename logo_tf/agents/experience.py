@@ -144,6 +144,20 @@ def experience_stream(
     return both.map(join).with_options(options)
 
 
+def imagined_share(experience: trajectory.Transition, burn_in: int) -> tf.Tensor:
+    """() share of the imagined among a batch's rows that losses stand on.
+
+    Ends cut windows short, so it is not the share of imagined windows.
+
+    Args:
+      experience: (B, ...) or windows (B, T, ...).
+      burn_in: how many rows of a window come first that only fill memories.
+    """
+    info = experience.action_step.info
+    inside, synthetic = (info[name][..., burn_in:] for name in ("inside", "synthetic"))
+    return tf.math.divide_no_nan(tf.reduce_sum(inside * synthetic), tf.reduce_sum(inside))
+
+
 def _marked(stream: tf.data.Dataset) -> tf.data.Dataset:
     """Rows and which of them count; single transitions all do."""
     if not isinstance(stream.element_spec, Transitions):

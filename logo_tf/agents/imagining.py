@@ -87,10 +87,18 @@ class Imagining:
         return self._portion.imagined(self._store, count, seed, start)
 
     def metrics(self) -> dict[str, float]:
-        """What to log: how evenly the sampler draws, and how sure the model is."""
+        """What to log: how evenly the sampler draws, and how sure the model is of it.
+
+        The ``relative`` ones are means of u / median(u): a draw below what is stored is what
+        weighting buys.
+        """
+        stored, drawn = self._store.relative_uncertainty
         return {
+            "effective_sample_size": float(self._store.effective_sample_size),
             "ess_fraction": float(self._store.ess_fraction),
             "uncertainty": float(tf.reduce_mean(self._store.uncertainty)),
+            "relative_uncertainty_stored": float(stored),
+            "relative_uncertainty_drawn": float(drawn),
         }
 
     def figures(self) -> dict[str, Any]:

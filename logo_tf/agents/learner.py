@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
 from tf_agents.utils import common
 
 from logo_tf import artifacts
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.experience import experience_stream
+from logo_tf.agents.experience import experience_stream, imagined_share
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
 from logo_tf.agents.policy import WEIGHTS, TrainedPolicy
@@ -22,7 +23,7 @@ from logo_tf.agents.probe import Probe
 from logo_tf.agents.registry import algorithm, build_agent, portion_of
 from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.artifacts import Manifest
-from logo_tf.config import to_dict
+from logo_tf.config import require, to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, forget_after
@@ -69,16 +70,23 @@ def train_policy(
 
     Raises:
       LogoError: the algorithm does not fit the action kind or the settings, the world
-        model does not fit the dataset, ``out`` exists or holds other work, or the
-        training diverged.
+        model does not fit the dataset, a term needs imagined rows and there would be none,
+        ``out`` exists or holds other work, or the training diverged.
     """
     out = Path(out)
     entry = algorithm(config.algorithm, dataset.spec)
     portion = portion_of(config, dataset.spec)
     parents = {"dataset": dataset.manifest.hash}
     model = None
-    imagines = entry.imagination == "mixed" and config.imagination.share > 0
-    if world_model is not None and imagines:
+    if entry.imagination == "none" or config.imagination.share == 0:
+        world_model = None
+    require(
+        config.cql_rows != "imagined" or _counts(config, portion, world_model is not None)[1] > 0,
+        "policy.cql_rows is 'imagined', but no row of a batch would be: give a world model, an "
+        "algorithm that learns from it and batches of at least two windows, or choose 'all' or "
+        "'real'",
+    )
+    if world_model is not None:
         manifest = artifacts.verify(world_model, "world_model")
         dataset.spec.require_fits(
             manifest.scenario, f"the dataset {dataset.path}", f"the world model {world_model}"
@@ -138,11 +146,8 @@ class _Training:
         start = _resume_step(folder)
         self._portion = portion
         self._imagining: Imagining | None = None
-        self._real, self._imagined = self._portion.count(config.batch_size), 0
+        self._real, self._imagined = _counts(config, portion, model is not None)
         if model is not None:
-            imagined = self._portion.count(round(config.batch_size * config.imagination.share))
-            self._imagined = min(imagined, self._real - 1)
-            self._real -= self._imagined
             self._imagining = Imagining(
                 model,
                 self.agent.actor,
@@ -183,7 +188,7 @@ class _Training:
         config = self._config
         probed = Manifest(kind="policy", spec=self._dataset.spec.to_dict())
         policy = TrainedPolicy(probed, config, self.agent.actor, None)
-        means = RunningMeans(self.agent.metric_names)
+        means = RunningMeans((*self.agent.metric_names, "imagined_share"))
         health = HealthCheck(
             means,
             logger,
@@ -192,6 +197,11 @@ class _Training:
             _VALUE_LIMIT / (1.0 - config.gamma),
             self._imagining.metrics if self._imagining else dict,
         )
+
+        def observe(sample: Any, loss_info: tf_agent.LossInfo) -> None:
+            experience, _ = sample
+            means.add([*loss_info.extra, imagined_share(experience, config.burn_in)])
+
         # Before the learner's own checkpoint: an agent is never saved without its store.
         saves = [self._save_imagined] if self._imagining else []
         # Traced once; the learner would trace it for each of its own uses.
@@ -201,7 +211,7 @@ class _Training:
             self._train_step,
             self.agent,
             experience_dataset_fn=self._experience,
-            after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(means.add),
+            after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(observe),
             triggers=[health, *saves],
             checkpoint_interval=config.checkpoint_every,
             summary_interval=0,
@@ -235,6 +245,15 @@ class _Training:
     def _save_imagined(self, step: int, force_trigger: bool = False) -> None:
         if self._imagining is not None and int(step) % self._config.checkpoint_every == 0:
             self._imagining.save(int(step))
+
+
+def _counts(config: PolicyConfig, portion: Portion, imagines: bool) -> tuple[int, int]:
+    """How many portions of a batch are real, and how many imagined."""
+    both = portion.count(config.batch_size)
+    if not imagines:
+        return both, 0
+    imagined = min(portion.count(round(config.batch_size * config.imagination.share)), both - 1)
+    return both - imagined, imagined
 
 
 def _resume_step(folder: Path) -> int:

@@ -113,7 +113,11 @@ def lambda_returns(
 
 
 def conservative_gap(
-    q_samples: tf.Tensor, log_density: tf.Tensor, q_data: tf.Tensor, mask: tf.Tensor
+    q_samples: tf.Tensor,
+    log_density: tf.Tensor,
+    q_data: tf.Tensor,
+    down: tf.Tensor,
+    up: tf.Tensor,
 ) -> tf.Tensor:
     """CQL(H)'s gap: how far Q of all joint actions stands above Q of the logged one.
 
@@ -123,16 +127,19 @@ def conservative_gap(
     Args:
       q_samples: (R, M, K), Q_e(s, a_m) of M drawn joint actions by K critics.
       log_density: (R, M), log of the density (or chance) each was drawn from.
-      q_data: (R, K), Q_e of the logged joint action.
-      mask: (R,), 1 for rows that count.
+      q_data: (U, K), Q_e of logged joint actions: in CQL of the same rows, in COMBO of
+        others.
+      down: (R,), 1 for rows of ``q_samples`` that count.
+      up: (U,), 1 for rows of ``q_data`` that count.
 
     Returns:
-      () sum_e mean_R [log mean_m exp(Q_e(s, a_m) - log density(a_m)) - Q_e(s, a)].
+      () sum_e (mean_R [log mean_m exp(Q_e(s, a_m) - log density(a_m))] - mean_U Q_e(s, a)).
     """
     ratios = q_samples - log_density[..., None]
     count = math.log(q_samples.shape[1])
-    gaps = tf.reduce_logsumexp(ratios, axis=1) - count - q_data
-    return masked_mean(tf.reduce_sum(gaps, axis=-1), mask)
+    values = tf.reduce_logsumexp(ratios, axis=1) - count
+    pushed_down = masked_mean(tf.reduce_sum(values, axis=-1), down)
+    return pushed_down - masked_mean(tf.reduce_sum(q_data, axis=-1), up)
 
 
 def gaussian_log_density(noise: tf.Tensor, sigma: float, mask: tf.Tensor) -> tf.Tensor:

@@ -35,27 +35,32 @@ class MACQLAgent(CentralCriticAgent):
 
     ::
 
-        gap_e = mean ( log mean_m [exp(Q_e(s, a_m)) / density(a_m)] - Q_e(s, a) )
+        gap_e = mean_down log mean_m [exp(Q_e(s, a_m)) / density(a_m)] - mean_up Q_e(s, a)
         L_Q  = sum_e [ mean (Q_e(s, a) - y)^2 + cql_alpha * gap_e ]
         L_pi = -mean Q_1(s, pi(o)) / mean |Q_1(s, pi(o))|
 
     The a_m are ``cql_actions`` joint actions each: uniform within the bounds, around pi(o)
-    and around pi(o') (normal with ``cql_sigma``, then cut at the bounds). The term uses
-    ``cql_states`` rows of the batch and all its joint actions share one call of the
-    critics: with 10 of each on every row, a step costs some 20 times as much.
+    and around pi(o') (normal with ``cql_sigma``, then cut at the bounds). Either mean is over
+    ``cql_states`` rows: the same ones in CQL, and with ``cql_rows`` "imagined", as in COMBO,
+    imagined ones (down) and real ones (up). COMBO writes the policy's mean of Q there; here it
+    stays the soft maximum over the a_m, of which two thirds are around the policy. All joint
+    actions share one call of the critics: with 10 of each on every row, a step costs some 20
+    times as much.
 
-    Reference: Kumar et al., "Conservative Q-Learning", 2020, Appendix F; LOGO section 4.4
-    names MACQL as its backbone. Hyper-parameters: ``cql_alpha``, ``cql_states``,
-    ``cql_actions``, ``cql_sigma``, ``cql_rows``, and those of ``CentralCriticAgent``.
+    References: Kumar et al., "Conservative Q-Learning", 2020, Appendix F; Yu et al., "COMBO:
+    Conservative Offline Model-Based Policy Optimization", 2021; LOGO section 4.4 names MACQL
+    as its backbone. Hyper-parameters: ``cql_alpha``, ``cql_states``, ``cql_actions``,
+    ``cql_sigma``, ``cql_rows``, and those of ``CentralCriticAgent``.
     """
 
     def critic_terms(self, experience: trajectory.Transition, weights: Any) -> CriticTerms:
         """The temporal-difference loss and the conservative term, in one call of the critics."""
         state, logged = experience.time_step.observation["state"], experience.action_step.action
-        rows = self.conservative_rows(experience)
-        draws = self.draws(experience, rows)
+        held = self.held_rows(experience, self._row_weights(experience, weights))
+        down, up = (self.spread_rows(side) for side in held)
+        draws = self.draws(experience, down)
         count, actions = draws.actions.shape[1], draws.actions.shape[2:]
-        states = tf.repeat(tf.gather(state, rows), count, axis=0)
+        states = tf.repeat(tf.gather(state, down), count, axis=0)
         q, _ = self._critic(
             (
                 tf.concat([state, states], axis=0),
@@ -65,8 +70,13 @@ class MACQLAgent(CentralCriticAgent):
         batch = tf.shape(state)[0]
         q_data, q_samples = q[:batch], tf.reshape(q[batch:], (-1, count, 2))
         terms = self.temporal_terms(experience, q_data, weights)
-        mask = tf.gather(self._conservative_mask(experience, weights), rows)
-        gap = conservative_gap(q_samples, draws.log_density, tf.gather(q_data, rows), mask)
+        gap = conservative_gap(
+            q_samples,
+            draws.log_density,
+            tf.gather(q_data, up),
+            tf.gather(held.down, down),
+            tf.gather(held.up, up),
+        )
         return terms._replace(
             loss=terms.loss + self._setup.config.cql_alpha * gap, conservative=gap
         )
@@ -84,25 +94,15 @@ class MACQLAgent(CentralCriticAgent):
         cloning = tf.stop_gradient(regression(to_unit(spec, actions), logged, mask))
         return ActorTerms(loss=-mean_q / tf.maximum(size, 1e-6), q=mean_q, cloning=cloning)
 
-    def conservative_rows(self, experience: trajectory.Transition) -> tf.Tensor:
-        """(R,) rows for the conservative term: spread over the batch, or the first real ones.
-
-        A batch has its real rows first.
-        """
-        if self._setup.config.cql_rows == "all":
-            return self.spread_rows(experience)
-        real = 1.0 - experience.action_step.info["synthetic"]
-        count = tf.minimum(self._setup.config.cql_states, tf.shape(real)[0])
-        return tf.math.top_k(real, count).indices
-
-    def spread_rows(self, experience: trajectory.Transition) -> tf.Tensor:
-        """(R,) ``cql_states`` rows spread over the batch.
+    def spread_rows(self, counts: tf.Tensor) -> tf.Tensor:
+        """(R,) at most ``cql_states`` rows, spread over those (B,) that count.
 
         Rows are drawn independently, so which of them are taken does not matter.
         """
-        batch = tf.shape(experience.next_time_step.reward)[0]
-        count = tf.minimum(self._setup.config.cql_states, batch)
-        return tf.range(count) * batch // count
+        counted = tf.where(counts > 0)[:, 0]
+        found = tf.size(counted)
+        size = tf.minimum(self._setup.config.cql_states, found)
+        return tf.gather(counted, tf.range(size) * found // size)
 
     def seen_in(self, experience: trajectory.Transition, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """The observation in R rows of the batch, (R, ...)."""
@@ -143,9 +143,3 @@ class MACQLAgent(CentralCriticAgent):
         density = tf.concat([uniform_density, near_density[0], near_density[1]], axis=1)
         unit = tf.ensure_shape(unit, (None, 3 * k, *spec.action_shape))
         return Draws(tf.stop_gradient(from_unit(spec, unit)), density)
-
-    def _conservative_mask(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
-        rows = self._row_weights(experience, weights)
-        if self._setup.config.cql_rows == "all":
-            return rows
-        return rows * (1.0 - experience.action_step.info["synthetic"])

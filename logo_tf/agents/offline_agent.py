@@ -16,6 +16,7 @@ from tf_agents.utils import common
 from logo_tf.agents.actor import TeamActor
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import action_spec, experience_spec, time_step_spec
+from logo_tf.agents.held_rows import HELD_ROWS, HeldRows
 from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_policy import GreedyTeamPolicy
 from logo_tf.data.statistics import Standardisation
@@ -166,6 +167,11 @@ class OfflineAgent(tf_agent.TFAgent):
         """(B,) or (B, T): the scaled rewards."""
         shift, scale = self._setup.rewards
         return (experience.next_time_step.reward - shift) / scale
+
+    def held_rows(self, experience: trajectory.Transition, counts: tf.Tensor) -> HeldRows:
+        """Of the rows that count, (B,) or (B, T), those of a conservative term, by ``cql_rows``."""
+        rows = HELD_ROWS[self._setup.config.cql_rows]
+        return rows(counts, experience.action_step.info["synthetic"])
 
     def draw_seed(self, purpose: str) -> tf.Tensor:
         """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""

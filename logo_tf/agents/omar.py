@@ -45,12 +45,13 @@ class OMARAgent(MACQLAgent):
         """L_pi; how far the actor is from the data is only reported."""
         spec, tau = self._setup.spec, self._setup.config.omar_weight
         terms = super().actor_terms(experience, weights)
-        rows = self.spread_rows(experience)
+        counts = self._row_weights(experience, weights)
+        rows = self.spread_rows(tf.ones_like(counts))
         seen = self.seen_in(experience, rows)
         actions, _ = self._actor(seen)
         unit = to_unit(spec, actions)
         best = self.rectified(seen["state"], tf.stop_gradient(unit))
-        agents = tf.gather(self._row_weights(experience, weights), rows)[:, None]
+        agents = tf.gather(counts, rows)[:, None]
         mask = (agents * seen["agent_mask"])[:, :, None] * spec.action_mask
         return terms._replace(loss=(1.0 - tau) * terms.loss + tau * regression(unit, best, mask))
 

@@ -101,7 +101,9 @@ class SingleTransitions:
         """One of single rows: every step of every branch of the kept rounds."""
         config = self._imagination
         capacity = config.horizon * config.branches * config.rounds
-        return SyntheticStore(spec, capacity, make_sampler(config))
+        return SyntheticStore(
+            spec, capacity, make_sampler(config), accumulation=config.accumulation
+        )
 
     def imagined(self, store: SyntheticStore, count: int, seed: int, start: int) -> tf.data.Dataset:
         """``Transitions`` (B, ...)."""
@@ -163,6 +165,7 @@ class Windows:
             make_sampler(config),
             self._length,
             self.context,
+            config.accumulation,
         )
 
     def imagined(self, store: SyntheticStore, count: int, seed: int, start: int) -> tf.data.Dataset:

@@ -120,9 +120,3 @@ class QMIXAgent(ValueAgent):
         """What an offline algorithm adds to hold values down, of the rows that count (B, T)."""
         del experience, values, counts
         return Conservatism(tf.zeros(()), tf.zeros(()))
-
-    def held_rows(self, experience: trajectory.Transition, counts: tf.Tensor) -> tf.Tensor:
-        """(B, T): of the rows that count those that the gap is over, by ``cql_rows``."""
-        if self._setup.config.cql_rows == "all":
-            return counts
-        return counts * (1.0 - experience.action_step.info["synthetic"])

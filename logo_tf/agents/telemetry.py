@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
-from tf_agents.agents import tf_agent
 
 from logo_tf.errors import LogoError
 from logo_tf.metrics import MetricLogger, require_finite
 
 
 class RunningMeans:
-    """Averages the scalars of ``LossInfo.extra`` over steps, inside the training graph."""
+    """Averages scalars over steps, inside the training graph."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
-        """Args: names: the fields of the agent's ``LossInfo.extra``, in order."""
+        """Args: names: of the scalars, in order."""
         self._names = names
         self._sums = tf.Variable(tf.zeros(len(names)), trainable=False)
         self._count = tf.Variable(0.0, trainable=False)
 
-    def add(self, sample: Any, loss_info: tf_agent.LossInfo) -> None:
-        """Take one step's numbers; the learner calls it after each step."""
-        del sample
-        self._sums.assign_add(tf.stack(list(loss_info.extra)))
+    def add(self, scalars: Sequence[tf.Tensor]) -> None:
+        """Take one step's numbers."""
+        self._sums.assign_add(tf.stack(scalars))
         self._count.assign_add(1.0)
 
     def take(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from logo_tf.imagination.config import ImaginationConfig
 from logo_tf.imagination.rollout import GraphPolicy, make_imagine, make_remember
 from logo_tf.imagination.sampling import make_sampler
 from logo_tf.seeds import pair
+from logo_tf.world_model.judging.accumulation import accumulate
 from logo_tf.world_model.protocol import WorldModel
 
 
@@ -40,8 +41,8 @@ def imagined_figures(
     Returns:
       For JSON: transitions (valid ones), horizon, ess_fraction ((sum w)^2 / sum w^2
       over their number), reward_mean, valid_share (before a predicted end),
-      uncertainty_by_step (H,) medians, and up to 2000 pairs of uncertainty and weight
-      (mean 1).
+      uncertainty_by_step (H,) medians of Eq. 5, and up to 2000 pairs of uncertainty, as
+      the sampler sees it, and weight (mean 1).
     """
     branches = math.ceil(count / config.horizon)
     rows, inside = next(iter(windows(dataset, None, 1, branches, seed, context=context)))
@@ -54,7 +55,7 @@ def imagined_figures(
     rollout = imagine(start, tf.constant(pair(seed, "imagine"), tf.int32), memories)
     valid = rollout.valid.numpy() > 0.5
     by_step = rollout.uncertainty.numpy()
-    uncertainty = by_step[valid]
+    uncertainty = accumulate(by_step, config.accumulation)[valid]
     sampler = make_sampler(config)
     logs = np.asarray(sampler.log_weights(tf.constant(uncertainty)), np.float64)
     weights = np.exp(logs - logs.max())

@@ -12,7 +12,7 @@ from logo_tf.imagination.config import ImaginationConfig
 
 
 class Sampler(Protocol):
-    """Turns uncertainty into sampling weights and rewards."""
+    """Turns uncertainty, of the step or accumulated along its branch, into weights and rewards."""
 
     def log_weights(self, uncertainty: tf.Tensor) -> tf.Tensor:
         """Log of unnormalised sampling weights (M,), of uncertainties (M,)."""
@@ -22,19 +22,25 @@ class Sampler(Protocol):
 
 
 class UncertaintySampler:
-    """Weights exp(P_u) with the priority P_u = max(C - u / median(u), 0), of section 4.3.
+    """Weights exp(P_u / temperature), P_u = max(C - u / median(u), 0), after section 4.3.
 
-    Without the median every C >= 1 does nothing, for u is far below 1 in standardised
-    units; with it, half of the rows have u / median(u) below 1 on every dataset.
+    The paper has no temperature: 1. Without the median every C >= 1 does nothing, for u is
+    far below 1 in standardised units; with it, half of the rows have u / median(u) below 1
+    on every dataset.
     """
 
-    def __init__(self, truncation: float) -> None:
-        """Args: truncation: C; the largest ratio of two weights is e^C."""
-        self._truncation = truncation
+    def __init__(self, truncation: float, temperature: float = 1.0) -> None:
+        """Take the shape of the weights, of which no two have a ratio above e^(C / temperature).
+
+        Args:
+          truncation: C.
+          temperature: positive; the larger, the more alike the weights.
+        """
+        self._truncation, self._temperature = truncation, temperature
 
     def log_weights(self, uncertainty: tf.Tensor) -> tf.Tensor:
-        """P_u, (M,)."""
-        return tf.maximum(self._truncation - relative(uncertainty), 0.0)
+        """P_u / temperature, (M,)."""
+        return tf.maximum(self._truncation - relative(uncertainty), 0.0) / self._temperature
 
     def rewards(self, rewards: tf.Tensor, uncertainty: tf.Tensor) -> tf.Tensor:
         """As predicted."""
@@ -72,7 +78,7 @@ class PenaltySampler(UniformSampler):
 
 
 SAMPLERS: dict[str, Callable[[ImaginationConfig], Sampler]] = {
-    "uncertainty": lambda config: UncertaintySampler(config.truncation),
+    "uncertainty": lambda config: UncertaintySampler(config.truncation, config.temperature),
     "uniform": lambda config: UniformSampler(),
     "penalty": lambda config: PenaltySampler(config.penalty),
 }

@@ -9,8 +9,10 @@ from logo_tf import seeds
 from logo_tf.data.transitions import Transitions, transitions_spec
 from logo_tf.errors import LogoError
 from logo_tf.imagination.rollout import Rollout
-from logo_tf.imagination.sampling import Sampler, effective_sample_size
+from logo_tf.imagination.sampling import Sampler, effective_sample_size, relative
 from logo_tf.specs import ScenarioSpec
+from logo_tf.world_model.config import Accumulation
+from logo_tf.world_model.judging.accumulation import accumulate
 
 
 class SyntheticStore(tf.Module):
@@ -18,10 +20,11 @@ class SyntheticStore(tf.Module):
 
     A window is ``horizon`` imagined rows of one branch, after ``context`` real ones that
     led up to it; by default a single imagined transition. Windows that a branch computed
-    wholly after its predicted end take a place but have weight 0. Rewards are those of the
-    sampler over all valid rows, and the log of a window's weight is the mean of those of
-    its valid rows, worked out anew at each ``add``. Everything is in variables, so
-    ``tf.train.Checkpoint(store=store)`` restores it exactly.
+    wholly after its predicted end take a place but have weight 0. The uncertainty of a row is
+    accumulated along its branch before the sampler sees it, and is kept as such. Rewards
+    are those of the sampler over all valid rows, and the log of a window's weight is the
+    mean of those of its valid rows, worked out anew at each ``add``. Everything is in
+    variables, so ``tf.train.Checkpoint(store=store)`` restores it exactly.
 
     A draw reads the store as it is at that moment and depends on nothing but (store,
     seed, number). Streams that prefetch therefore hold draws from before the newest
@@ -36,6 +39,7 @@ class SyntheticStore(tf.Module):
         sampler: Sampler,
         horizon: int = 1,
         context: int = 0,
+        accumulation: Accumulation = "step",
     ) -> None:
         """Make an empty store.
 
@@ -46,6 +50,7 @@ class SyntheticStore(tf.Module):
           horizon: H, imagined rows of a window. At 1 every step of a branch is one; else
             a branch must be as long.
           context: C, real rows before them.
+          accumulation: how u along a branch becomes what the sampler sees.
 
         Raises:
           LogoError: capacity below 1.
@@ -54,7 +59,7 @@ class SyntheticStore(tf.Module):
         if capacity < 1:
             raise LogoError(f"synthetic store: capacity must be at least 1, got {capacity}")
         self.capacity, self._horizon, self._context = capacity, horizon, context
-        self._sampler = sampler
+        self._sampler, self._accumulation = sampler, accumulation
         self._graph = tf.function(self._put, autograph=False, reduce_retracing=True)
         length = context + horizon
         # On the CPU, where tf.data reads it.
@@ -85,7 +90,7 @@ class SyntheticStore(tf.Module):
 
     @property
     def uncertainty(self) -> tf.Tensor:
-        """(M,) float32: Eq. 5 of the valid rows."""
+        """(M,) float32: u of the valid rows, Eq. 5 accumulated along their branches."""
         return tf.boolean_mask(self._uncertainty, self._valid)
 
     @property
@@ -98,6 +103,21 @@ class SyntheticStore(tf.Module):
         """The effective sample size as a share of the valid windows, 0 to 1."""
         size = tf.cast(self.size, tf.float64)
         return tf.math.divide_no_nan(self.effective_sample_size, size)
+
+    @property
+    def relative_uncertainty(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Mean u / median(u) over the valid rows that are stored, and over those that are drawn.
+
+        The second is an expectation over draws, and the smaller one where a sampler prefers
+        what the model is sure of.
+        """
+        known = relative(self.uncertainty)
+        sums, rows = (tf.cast(self._sums(x), tf.float64) for x in (known, tf.ones_like(known)))
+
+        def mean(shares: tf.Tensor) -> tf.Tensor:
+            return tf.math.divide_no_nan(tf.reduce_sum(shares * sums), tf.reduce_sum(shares * rows))
+
+        return mean(tf.ones_like(sums)), mean(self.weights)
 
     @property
     def _valid(self) -> tf.Tensor:
@@ -118,7 +138,8 @@ class SyntheticStore(tf.Module):
         self._graph(rollout, before)
 
     def _put(self, rollout: Rollout, before: tuple[Transitions, tf.Tensor] | None) -> None:
-        round_ = tf.nest.map_structure(self._windows, rollout)
+        signal = accumulate(rollout.uncertainty, self._accumulation)
+        round_ = tf.nest.map_structure(self._windows, rollout._replace(uncertainty=signal))
         rows, inside = round_.transitions, round_.valid
         if before is not None:
             rows, inside = tf.nest.map_structure(
@@ -187,16 +208,19 @@ class SyntheticStore(tf.Module):
             stream = numbers.map(lambda number: self.batch(batch_size, seed, number))
             return stream.with_options(options)
 
+    def _sums(self, values: tf.Tensor) -> tf.Tensor:
+        """(capacity,) sums over each window of the values (M,) of its valid rows."""
+        valid = self._valid
+        rows = tf.scatter_nd(tf.where(valid), values, tf.shape(valid, tf.int64))
+        return tf.reduce_sum(rows, axis=1)
+
     def _weigh(self) -> None:
         valid = self._valid
         places = tf.where(valid)
-        uncertainty = tf.boolean_mask(self._uncertainty, valid)
+        uncertainty = self.uncertainty
         predicted = tf.boolean_mask(self._predicted_rewards, valid)
-        logs = tf.scatter_nd(
-            places, self._sampler.log_weights(uncertainty), tf.shape(valid, tf.int64)
-        )
         count = tf.reduce_sum(tf.cast(valid, tf.float32), axis=1)
-        logs = tf.math.divide_no_nan(tf.reduce_sum(logs, axis=1), count)
+        logs = tf.math.divide_no_nan(self._sums(self._sampler.log_weights(uncertainty)), count)
         logs = tf.where(count > 0, logs, -np.inf)
         weights = tf.exp(tf.cast(logs - tf.reduce_max(logs), tf.float64))
         self._cumulated.assign(tf.cumsum(weights))

@@ -14,7 +14,8 @@ from logo_tf.config import from_dict, require, to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset
 from logo_tf.errors import LogoError
-from logo_tf.world_model.judging.accumulation import ACCUMULATIONS, Accumulation
+from logo_tf.world_model.config import Accumulation
+from logo_tf.world_model.judging.accumulation import accumulate
 from logo_tf.world_model.judging.conformal import conformal_quantile, isotonic_knots
 from logo_tf.world_model.judging.coverage import measured_coverage
 from logo_tf.world_model.judging.errors import state_error, state_scale
@@ -156,7 +157,7 @@ class Calibration:
         Returns:
           (min(T, H), B) float32.
         """
-        signal = ACCUMULATIONS[self.accumulation](uncertainty)[: self.horizon]
+        signal = accumulate(uncertainty, self.accumulation)[: self.horizon]
         return np.stack([self.bound(row, k, coverage) for k, row in enumerate(signal, start=1)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -206,7 +207,7 @@ def calibrate(
     seen = foresee(model, draw_windows(dataset, episodes, horizon, _STARTS, seed, model.context))
     scale = state_scale(standardisation(dataset), dataset.spec)
     error = state_error(seen, scale)
-    signal = ACCUMULATIONS[accumulation](seen.predicted.uncertainty)
+    signal = accumulate(seen.predicted.uncertainty, accumulation)
     fitting = _for_the_fit(seen, seed)
     levels = tuple(sorted({*LEVELS, coverage}))
     # Fewer rows cannot state the coverage: the quantile would lie above all of them.

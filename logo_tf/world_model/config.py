@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from logo_tf.config import require
 
+# How the uncertainties of a branch make one signal at each of its steps: ``judging/accumulation``.
+Accumulation = Literal["step", "max", "sum", "rms"]
+
 
 def _require_shares(config: Any, *names: str) -> None:
     for name in names:

@@ -22,9 +22,17 @@ def test_round_trip():
         ("omar_weight=1.5", "policy.omar_weight must be in"),
         ("omar_rounds=0", "policy.omar_rounds must be positive"),
         ("checkpoint_every=300", "must be a multiple of policy.log_every"),
+        ("imagination.temperature=0", "temperature must be positive"),
+        ("cql_rows=fake", "'fake' is not valid; choose one of: all, imagined, real"),
         ("algorithm=sac", "'sac' is not valid"),
     ],
 )
 def test_refuses(setting, message):
     with pytest.raises(LogoError, match=message):
         override(PolicyConfig(), [setting])
+
+
+def test_no_share_leaves_no_imagined_rows_to_push_down():
+    settings = ["cql_rows=imagined", "imagination.share=0"]
+    with pytest.raises(LogoError, match="policy.imagination.share is 0: raise it, or choose"):
+        override(PolicyConfig(), settings)

@@ -57,7 +57,7 @@ def test_the_term_by_hand(agent, continuous_spec, make_experience):
         tf.stack([inputs[1][:, 0, 0] + 10 * inputs[1][:, 1, 0], 0 * inputs[1][:, 0, 0]], axis=-1),
         (),
     )
-    agent.conservative_rows = lambda experience: tf.constant([0])
+    agent.spread_rows = lambda counts: tf.constant([0])
     actions = np.array([[[0.5, 0.0], [0.1, 0.0]]], np.float32)
     experience = make_experience(
         continuous_spec, 1, actions=actions, rewards=np.zeros(1, np.float32)

@@ -68,3 +68,18 @@ def test_the_term_trains_no_behaviour(agent, discrete_spec, make_windows):
         gap = agent.conservative(experience, values, counts).gap
     gradients = tape.gradient(gap, agent._behaviour.trainable_variables)
     assert all(g is None for g in gradients)
+
+
+def test_values_fall_on_imagined_rows_and_rise_on_real_ones(
+    make_agent, discrete_spec, make_windows
+):
+    """With one legal action each, agents' soft maxima are all Q_tot of the logged actions."""
+    agent = make_agent(discrete_spec, "cfcql", cql_rows="imagined")
+    only = np.zeros((6, 3, 4), bool)
+    only[..., 1] = True  # the logged one
+    experience = make_windows(
+        discrete_spec, [[1, 1, 1], [1, 1, 0]], [[0, 0, 0], [0, 1, 1]], legal_actions=only
+    )
+    q = agent.values(experience).q.numpy()
+    gap = q[1, 1] - (q[0, 1] + q[0, 2]) / 2
+    assert agent.value_terms(experience, None).conservative.numpy() == pytest.approx(gap, abs=1e-5)

@@ -94,14 +94,12 @@ def test_without_a_choice_there_is_no_gap(make_agent, discrete_spec, make_window
     assert agent.value_terms(forced, None).conservative.numpy() == pytest.approx(0, abs=1e-5)
 
 
-def test_the_gap_by_hand(make_agent, discrete_spec, make_windows):
-    agent = make_agent(discrete_spec, "macql", cql_states=99, cql_alpha=0.5)
-    experience = make_windows(discrete_spec, [[1, 1, 1], [1, 1, 0]])
-    values, counts = agent.values(experience), agent.counts(experience, None)
+def _soft_values(agent, experience, values, counts):
+    """By (b, t) of the rows that count, log mean exp Q_tot of the joint actions drawn there."""
     seen = experience.time_step.observation
     order = agent.conservative_rows(tf.reshape(counts, [-1])).numpy()
     drawn = agent.draws(tf.gather(tf.reshape(seen["legal_actions"], (6, 3, 4)), order)).numpy()
-    gaps = []
+    found = {}
     for place, row in enumerate(order):
         b, t = divmod(row, T)
         if counts[b, t] == 0:
@@ -110,13 +108,36 @@ def test_the_gap_by_hand(make_agent, discrete_spec, make_windows):
         utilities = values.utilities.numpy()[b, t]
         joint = [[utilities[i, a] for i, a in enumerate(one)] for one in drawn[place].T]
         q = agent._mixer.mix(state, tf.constant([joint]))
-        gaps.append(np.log(np.mean(np.exp(q.numpy()))) - values.q[b, t].numpy())
-    assert len(gaps) == 3
+        found[b, t] = np.log(np.mean(np.exp(q.numpy())))
+    return found
+
+
+@pytest.mark.parametrize("cql_rows", ["all", "real"])
+def test_the_gap_by_hand(make_agent, discrete_spec, make_windows, cql_rows):
+    agent = make_agent(discrete_spec, "macql", cql_states=99, cql_alpha=0.5, cql_rows=cql_rows)
+    experience = make_windows(discrete_spec, [[1, 1, 1], [1, 1, 0]])
+    values, counts = agent.values(experience), agent.counts(experience, None)
+    soft = _soft_values(agent, experience, values, counts)
+    assert set(soft) == {(0, 1), (0, 2), (1, 1)}
+    gap = np.mean([value - values.q[row].numpy() for row, value in soft.items()])
     terms = agent.value_terms(experience, None)
-    assert terms.conservative.numpy() == pytest.approx(np.mean(gaps), rel=1e-4)
+    assert terms.conservative.numpy() == pytest.approx(gap, rel=1e-4)
     errors = values.q - agent.targets(experience, values.memory)
     squares = np.sum(np.square(errors) * counts) / np.sum(counts)
-    assert terms.critic_loss.numpy() == pytest.approx(squares + 0.5 * np.mean(gaps), rel=1e-4)
+    assert terms.critic_loss.numpy() == pytest.approx(squares + 0.5 * gap, rel=1e-4)
+
+
+def test_values_fall_on_imagined_rows_and_rise_on_real_ones_by_hand(
+    make_agent, discrete_spec, make_windows
+):
+    agent = make_agent(discrete_spec, "macql", cql_states=99, cql_rows="imagined")
+    synthetic = [[0, 0, 0], [0, 1, 1]]
+    experience = make_windows(discrete_spec, [[1, 1, 0], [1, 1, 1]], synthetic)
+    values, counts = agent.values(experience), agent.counts(experience, None)
+    soft = _soft_values(agent, experience, values, counts * synthetic)
+    assert set(soft) == {(1, 1), (1, 2)}
+    gap = np.mean(list(soft.values())) - values.q[0, 1].numpy()
+    assert agent.value_terms(experience, None).conservative.numpy() == pytest.approx(gap, rel=1e-4)
 
 
 def test_imagined_rows_may_be_left_out_of_the_term(make_agent, discrete_spec, make_windows):

@@ -2,7 +2,12 @@ import numpy as np
 import tensorflow as tf
 from tf_agents.trajectories import time_step as ts
 
-from logo_tf.agents.experience import experience_spec, experience_stream, to_experience
+from logo_tf.agents.experience import (
+    experience_spec,
+    experience_stream,
+    imagined_share,
+    to_experience,
+)
 
 
 def test_matches_its_spec(continuous_spec, discrete_spec, make_experience):
@@ -67,3 +72,13 @@ def test_windows_join_with_flags_after_their_context(continuous_spec, make_trans
     assert experience.action_step.info["synthetic"].numpy().tolist() == [[0, 0, 0], [0, 1, 1]]
     assert experience.action_step.info["inside"].numpy().tolist() == [[0, 1, 1], [1, 1, 0]]
     assert experience.time_step.observation["state"].shape == (2, 3, 5)
+
+
+def test_the_imagined_share_is_of_rows_that_count(continuous_spec, make_experience, make_windows):
+    rows = make_experience(continuous_spec, 4, synthetic=[0, 0, 0, 1])
+    assert float(imagined_share(rows, 0)) == 0.25
+    # After a row of burn-in: two real rows, one of them outside, and two imagined ones.
+    windows = make_windows(
+        continuous_spec, [[1, 1, 0], [1, 1, 1]], synthetic=[[0, 0, 0], [0, 1, 1]]
+    )
+    np.testing.assert_allclose(imagined_share(windows, 1), 2 / 3, rtol=1e-6)

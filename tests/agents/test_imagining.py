@@ -35,6 +35,11 @@ def test_saves_and_restores_exactly(imagining):
     assert theirs.metrics() == ours.metrics()
     assert theirs.figures() == ours.figures()
     assert ours.figures()["horizon"] == 2
+    metrics = ours.metrics()
+    size = metrics["effective_sample_size"] / metrics["ess_fraction"]  # rows that count
+    assert size == pytest.approx(ours.figures()["imagined_transitions"])
+    # An uncertainty sampler draws what the model is surer of than it is of what is stored.
+    assert metrics["relative_uncertainty_drawn"] < metrics["relative_uncertainty_stored"]
     assert 16 <= ours.figures()["imagined_transitions"] <= 32  # two steps of 8 branches, twice
     one, other = next(iter(ours.stream(4, 3))), next(iter(theirs.stream(4, 3)))
     for a, b in zip(one, other, strict=True):

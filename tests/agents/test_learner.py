@@ -110,9 +110,13 @@ def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "algorithm", "windows"),
     [
-        ("continuous", "macql", {}),
+        ("continuous", "macql", {"cql_rows": "imagined"}),
         ("continuous", "icq", {"window": 2}),
-        ("discrete", "macql", {"memory": 4, "window": 2, "burn_in": 3}),
+        (
+            "discrete",
+            "macql",
+            {"cql_rows": "imagined", "memory": 4, "window": 2, "burn_in": 3},
+        ),
     ],
 )
 def test_imagination_interrupted_and_resumed(
@@ -130,6 +134,7 @@ def test_imagination_interrupted_and_resumed(
     assert 3 * 8 <= ours.figures["imagined_transitions"] <= 3 * 2 * 8
     assert ours.figures["horizon"] == 2
     assert 0 < ours.figures["ess_fraction"] <= 1
+    assert 0 < ours.figures["imagined_share"] < 1
     assert set(ours.parents) == {"dataset", "world_model"}
     assert ours.figures == theirs.figures
 
@@ -184,6 +189,22 @@ def test_refuses_before_anything_is_written(
     with pytest.raises(LogoError, match="does not fit the world model"):
         train_policy(data, tiny_config("macql"), 0, tmp_path / "p", model)
     assert not (tmp_path / "p").exists()
+    assert not artifacts.partial(tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "batch_size", "modelled"),
+    [("macql", 8, False), ("bc", 8, True), ("macql", 2, True)],
+    ids=["no model", "an algorithm of real data alone", "one window a batch"],
+)
+def test_values_of_imagined_rows_need_some(
+    tiny_dataset, tiny_config, tmp_path, algorithm, batch_size, modelled
+):
+    windows = {"window": 2, "burn_in": 1, "memory": 4} if algorithm == "macql" else {}
+    config = tiny_config(algorithm, cql_rows="imagined", batch_size=batch_size, **windows)
+    model = tmp_path / "no such model" if modelled else None
+    with pytest.raises(LogoError, match="but no row of a batch would be: give a world model"):
+        train_policy(tiny_dataset("discrete"), config, 0, tmp_path / "p", model)
     assert not artifacts.partial(tmp_path / "p").exists()
 
 

@@ -58,7 +58,7 @@ def test_conservative_gap_by_hand():
     q_samples = tf.constant([[[0.0, 0.0], [math.log(2), math.log(2)]]])
     log_density = tf.constant([[math.log(0.5), math.log(0.25)]])
     q_data = tf.constant([[1.0, 0.0]])
-    gap = conservative_gap(q_samples, log_density, q_data, tf.ones(1))
+    gap = conservative_gap(q_samples, log_density, q_data, tf.ones(1), tf.ones(1))
     assert float(gap) == pytest.approx((math.log(5) - 1.0) + math.log(5), rel=1e-5)
 
 
@@ -72,14 +72,26 @@ def test_conservative_gap_estimates_the_integral():
         tf.constant(np.log(density).reshape(1, -1), tf.float32),
         tf.zeros((1, 2)),
         tf.ones(1),
+        tf.ones(1),
     )
     assert float(gap) / 2 == pytest.approx(math.log(math.e - 1 / math.e), abs=0.01)
 
 
 def test_conservative_gap_leaves_masked_rows_out():
     q_samples = tf.constant([[[0.0, 0.0]], [[99.0, 99.0]]])
-    gap = conservative_gap(q_samples, tf.zeros((2, 1)), tf.zeros((2, 2)), tf.constant([1.0, 0.0]))
-    assert float(gap) == 0.0
+    mask = tf.constant([1.0, 0.0])
+    q_data = tf.constant([[0.0, 0.0], [7.0, 7.0]])
+    assert float(conservative_gap(q_samples, tf.zeros((2, 1)), q_data, mask, mask)) == 0.0
+
+
+def test_conservative_gap_of_other_rows_by_hand():
+    """Down log mean(1, 3) and log mean(5, 5), up 1 and 4."""
+    q_samples = tf.math.log([[[1.0], [3.0]], [[5.0], [5.0]]])
+    q_data = tf.constant([[1.0], [2.0], [4.0]])
+    gap = conservative_gap(
+        q_samples, tf.zeros((2, 2)), q_data, tf.ones(2), tf.constant([1.0, 0.0, 1.0])
+    )
+    assert float(gap) == pytest.approx((math.log(2) + math.log(5)) / 2 - 2.5, rel=1e-6)
 
 
 def test_gaussian_log_density_by_hand():

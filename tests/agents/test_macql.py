@@ -29,6 +29,59 @@ def test_conservative_term_by_hand(continuous_spec, make_agent, make_experience)
     assert float(terms.loss) == pytest.approx(0.25 + 2.0 * (gap_1 + gap_2), rel=1e-5)
 
 
+def test_values_fall_on_imagined_rows_and_rise_on_real_ones_by_hand(
+    continuous_spec, make_agent, make_experience
+):
+    agent = make_agent(
+        continuous_spec, "macql", cql_alpha=2.0, cql_states=4, cql_rows="imagined", gamma=0.0
+    )
+    drawn = np.zeros((2, 2, 2, 2), np.float32)
+    drawn[:, 0, 0, 0] = [1.0, -1.0]  # the first of two draws on either imagined row
+    asked = []
+
+    def draws(experience, rows):
+        asked.extend(rows.numpy())
+        return Draws(tf.constant(drawn), tf.math.log([[0.5, 0.25], [0.5, 0.25]]))
+
+    agent.draws = draws
+    # Q_1 is the first agent's first action, Q_2 nothing.
+    agent._critic = lambda inputs: (
+        tf.stack([inputs[1][:, 0, 0], tf.zeros_like(inputs[1][:, 0, 0])], axis=-1),
+        (),
+    )
+    actions = np.zeros((4, 2, 2), np.float32)
+    actions[:, 0, 0] = [0.5, 0.1, 0.9, -0.7]
+    experience = make_experience(
+        continuous_spec, 4, [0, 0, 1, 1], actions=actions, rewards=np.zeros(4, np.float32)
+    )
+    terms = agent.critic_terms(experience, None)
+    assert asked == [2, 3]
+    down = np.mean([math.log((2 * math.exp(a) + 4) / 2) for a in (1.0, -1.0)])
+    gap = (down - (0.5 + 0.1) / 2) + math.log((2 + 4) / 2)
+    assert float(terms.conservative) == pytest.approx(gap, rel=1e-5)
+    squares = (0.25 + 0.01 + 0.81 + 0.49) / 4
+    assert float(terms.loss) == pytest.approx(squares + 2.0 * gap, rel=1e-5)
+
+
+@pytest.mark.parametrize("cql_rows", ["all", "real"])
+def test_on_real_rows_the_gap_is_that_of_each_row(
+    continuous_spec, make_agent, make_experience, cql_rows
+):
+    agent = make_agent(continuous_spec, "macql", cql_states=4, cql_rows=cql_rows)
+    experience = make_experience(continuous_spec, 8)
+    rows = [0, 2, 4, 6]
+    draws = agent.draws(experience, tf.constant(rows))
+    gaps = []
+    for place, row in enumerate(rows):
+        state = experience.time_step.observation["state"][row : row + 1]
+        logged, _ = agent.critic((state, experience.action_step.action[row : row + 1]))
+        sampled, _ = agent.critic((tf.repeat(state, 6, axis=0), draws.actions[place]))
+        ratios = np.exp(sampled - draws.log_density[place][:, None])
+        gaps.append(np.log(ratios.mean(axis=0)) - logged[0])
+    found = float(agent.critic_terms(experience, None).conservative)
+    assert found == pytest.approx(np.mean(gaps, axis=0).sum(), rel=1e-4)
+
+
 def test_draws_are_within_bounds_with_their_densities(continuous_spec, make_agent, make_experience):
     agent = make_agent(continuous_spec, "macql", cql_actions=3, cql_sigma=0.5)
     experience = make_experience(continuous_spec, 4)
@@ -64,16 +117,15 @@ def test_no_gradient_flows_into_the_draws(continuous_spec, make_agent, make_expe
     assert all(gradient is None for gradient in gradients)
 
 
-def test_rows_spread_over_the_batch_or_real_ones_first(
-    continuous_spec, make_agent, make_experience
-):
-    experience = make_experience(continuous_spec, 8, synthetic=[0, 0, 0, 0, 1, 1, 1, 1])
-    spread = make_agent(continuous_spec, "macql", cql_states=4)
-    assert spread.conservative_rows(experience).numpy().tolist() == [0, 2, 4, 6]
-    real = make_agent(continuous_spec, "macql", cql_states=3, cql_rows="real")
-    assert real.conservative_rows(experience).numpy().tolist() == [0, 1, 2]
+def test_rows_spread_over_those_that_count(continuous_spec, make_agent):
+    some = make_agent(continuous_spec, "macql", cql_states=4)
+    assert some.spread_rows(tf.ones(8)).numpy().tolist() == [0, 2, 4, 6]
+    half = tf.constant([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
+    assert some.spread_rows(half).numpy().tolist() == [4, 5, 6, 7]
+    assert some.spread_rows(half[:6]).numpy().tolist() == [4, 5]
+    assert some.spread_rows(tf.zeros(3)).numpy().tolist() == []
     many = make_agent(continuous_spec, "macql", cql_states=99)
-    assert many.conservative_rows(experience).numpy().tolist() == list(range(8))
+    assert many.spread_rows(tf.ones(8)).numpy().tolist() == list(range(8))
 
 
 def test_imagined_rows_can_be_left_out(continuous_spec, make_agent, make_experience):

@@ -1,16 +1,8 @@
-from typing import NamedTuple
-
 import pytest
 import tensorflow as tf
-from tf_agents.agents.tf_agent import LossInfo
 
 from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.errors import LogoError
-
-
-class Info(NamedTuple):
-    loss: tf.Tensor
-    q_data: tf.Tensor
 
 
 class Lines:
@@ -25,12 +17,12 @@ class Lines:
 
 
 def watch(log_every=2, last=5, limit=10.0):
-    means, lines = RunningMeans(Info._fields), Lines()
+    means, lines = RunningMeans(("loss", "q_data")), Lines()
     return means, lines, HealthCheck(means, lines, log_every, last, limit, lambda: {"more": 7.0})
 
 
 def add(means, loss, q):
-    means.add(None, LossInfo(tf.constant(0.0), Info(tf.constant(loss), tf.constant(q))))
+    means.add([tf.constant(loss), tf.constant(q)])
 
 
 def test_means_start_anew():

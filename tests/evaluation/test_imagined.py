@@ -56,3 +56,22 @@ def test_memories_are_filled_by_the_rows_before_a_branch(world):
     *filling, first = shown
     assert len(filling) == 2
     assert {0.0, 1.0, 2.0} == set(np.unique(first))
+
+
+def test_weights_are_of_the_accumulated_uncertainty(world):
+    dataset, model = world
+    one, summed = (
+        imagined_figures(
+            model,
+            _first_legal([]),
+            dataset,
+            ImaginationConfig(horizon=3, accumulation=accumulation),
+            50,
+            seed=0,
+        )
+        for accumulation in ("step", "sum")
+    )
+    assert one["uncertainty_by_step"] == summed["uncertainty_by_step"]
+    assert sum(one["uncertainty"]) < sum(summed["uncertainty"])
+    by_uncertainty = np.argsort(summed["uncertainty"])
+    assert (np.diff(np.array(summed["weights"])[by_uncertainty]) <= 0).all()

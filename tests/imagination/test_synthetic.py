@@ -12,10 +12,12 @@ from logo_tf.imagination.config import ImaginationConfig
 from logo_tf.imagination.rollout import Rollout
 from logo_tf.imagination.sampling import make_sampler
 from logo_tf.imagination.synthetic import SyntheticStore
+from logo_tf.world_model.judging.accumulation import ACCUMULATIONS
 
 
 def _store(spec, capacity=8, **settings):
-    return SyntheticStore(spec, capacity, make_sampler(ImaginationConfig(**settings)))
+    config = ImaginationConfig(**settings)
+    return SyntheticStore(spec, capacity, make_sampler(config), accumulation=config.accumulation)
 
 
 def _rollout(spec, rewards, valid, uncertainty):
@@ -52,6 +54,64 @@ def test_weights_by_hand(filled):
     assert filled.effective_sample_size.numpy() == pytest.approx(size)
     assert filled.ess_fraction.numpy() == pytest.approx(size / 3)
     np.testing.assert_array_equal(filled.uncertainty, [1, 3, 4])
+
+
+def test_relative_uncertainty_by_hand(filled):
+    weights = np.exp([5 / 3, 1, 2 / 3])
+    u = np.array([1 / 3, 1, 4 / 3])  # in medians
+    stored, drawn = filled.relative_uncertainty
+    assert stored.numpy() == pytest.approx(u.mean())
+    assert drawn.numpy() == pytest.approx((weights * u).sum() / weights.sum())
+    assert filled.weights.numpy().sum() == pytest.approx(1)
+
+
+def test_high_temperatures_draw_uniformly(discrete_spec):
+    store = _store(discrete_spec, capacity=3, truncation=5.0, temperature=1e6)
+    store.add(_rollout(discrete_spec, [0, 1, 2], [1, 1, 1], [1.0, 3.0, 9.0]))
+    np.testing.assert_allclose(store.weights, np.full(3, 1 / 3), rtol=1e-5)
+    assert store.effective_sample_size.numpy() == pytest.approx(3)
+
+
+def test_rows_weigh_by_the_sum_along_their_branch(discrete_spec):
+    """Rows of u 1, 2, (9), 1 and 3, the third beyond its branch's end, or sums 1, 3, 1 and 4."""
+    store = _store(discrete_spec, accumulation="sum")
+    store.add(_rollout(discrete_spec, [0, 1, 2], [1, 1, 0], [1.0, 2.0, np.nan]))
+    store.add(_rollout(discrete_spec, [3, 4], [1, 1], [1.0, 3.0]))
+    np.testing.assert_array_equal(store.uncertainty, [1, 3, 1, 4])
+    # Their median is 2, so P_u is 3/2, 1/2, 3/2 and 0.
+    expected = np.exp([3 / 2, 1 / 2, -np.inf, 3 / 2, 0, *[-np.inf] * 3])
+    np.testing.assert_allclose(store.weights, expected / expected.sum(), rtol=1e-6)
+
+
+def test_penalties_grow_along_a_branch(discrete_spec):
+    settings = {"sampler": "penalty", "penalty": 1.0, "accumulation": "sum"}
+    store = _store(discrete_spec, capacity=3, **settings)
+    store.add(_rollout(discrete_spec, [1, 3, 50], [1, 1, 0], [1.0, 2.0, np.nan]))
+    # Sums 1 and 3, median 2, standard deviation of the rewards 1.
+    assert set(_drawn(store, 50)) == {0.5, 1.5}
+
+
+@pytest.mark.parametrize("accumulation", ACCUMULATIONS)
+def test_what_follows_an_end_changes_nothing(discrete_spec, accumulation):
+    sampler = make_sampler(ImaginationConfig())
+    stores = []
+    for beyond in (1.0, np.nan):
+        store = SyntheticStore(discrete_spec, 2, sampler, horizon=3, accumulation=accumulation)
+        for rewards, valid, u in (
+            ([1, 2, 3], [1, 1, 1], [1.0, 2.0, 4.0]),
+            ([4, 5, 6], [1, 1, 0], [3.0, 2.0, beyond]),
+        ):
+            store.add(_rollout(discrete_spec, rewards, valid, u))
+        stores.append(store)
+    one, other = stores
+    assert one.weights.numpy().sum() == pytest.approx(1)
+    for look in (
+        lambda store: store.weights,
+        lambda store: store.uncertainty,
+        lambda store: store.relative_uncertainty,
+        lambda store: store.batch(20, 0, tf.constant(0))[0].rewards,
+    ):
+        np.testing.assert_array_equal(look(one), look(other))
 
 
 def test_draws_follow_the_weights(filled):
@@ -156,3 +216,18 @@ def test_a_window_is_real_rows_and_then_a_branch(discrete_spec):
         for r, i in zip(rows.rewards.numpy().tolist(), inside.numpy().tolist(), strict=True)
     }
     assert drawn == {((-1, 1, 2), (0, 1, 1)), ((-2, 3, 4), (1, 1, 0))}
+
+
+def test_a_window_weighs_by_the_mean_of_its_accumulated_rows(discrete_spec):
+    """The branches of the test above: sums 1 and 5, and 2, of which the median is 2."""
+    sampler = make_sampler(ImaginationConfig(truncation=2.0))
+    store = SyntheticStore(discrete_spec, 2, sampler, horizon=2, accumulation="sum")
+    store.add(_rollout(discrete_spec, [1, 2], [1, 1], [1.0, 4.0]))
+    store.add(_rollout(discrete_spec, [3, 4], [1, 0], [2.0, 9.0]))
+    # P_u is 3/2 and 0 (truncated), and 1 for the other branch.
+    weights = np.exp([3 / 4, 1])
+    np.testing.assert_allclose(store.weights, weights / weights.sum(), rtol=1e-6)
+    stored, drawn = store.relative_uncertainty
+    assert stored.numpy() == pytest.approx((1 / 2 + 5 / 2 + 1) / 3)
+    rows = weights * [2, 1]
+    assert drawn.numpy() == pytest.approx((weights @ [3, 1]) / rows.sum())

@@ -11,7 +11,7 @@ import tensorflow as tf
 from logo_tf import seeds
 from logo_tf.data.store import Dataset
 from logo_tf.specs import ScenarioSpec
-from logo_tf.world_model.judging.accumulation import ACCUMULATIONS
+from logo_tf.world_model.judging.accumulation import ACCUMULATIONS, accumulate
 from logo_tf.world_model.judging.errors import state_error
 from logo_tf.world_model.judging.foresight import Foresight, Windows, draw_windows
 from logo_tf.world_model.judging.ranks import auc, spearman
@@ -36,7 +36,7 @@ def uncertainty_figures(
     dims = scale > 0
     sigma = np.sqrt(np.mean(np.square(seen.predicted.state_std[..., dims] / scale[dims]), axis=-1))
     u = seen.predicted.uncertainty
-    signals: dict[str, np.ndarray] = {name: along(u) for name, along in ACCUMULATIONS.items()}
+    signals: dict[str, np.ndarray] = {name: accumulate(u, name) for name in ACCUMULATIONS}
     signals["sigma"] = sigma
     order = np.argsort(u[0], kind="stable")
     parts = [part for part in np.array_split(order, _BINS) if len(part)]
