@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -95,7 +96,7 @@ class RayEngine:
         if address is None:
             settings = {"num_cpus": (workers or 1) * threads, "include_dashboard": False}
         try:
-            ray.init(**settings, log_to_driver=False, logging_level="error")
+            ray.init(**settings, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise LogoError(f"--engine ray: no cluster at {address}: {reason}") from None

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from logo_tf.evaluation.aggregation import Aggregate, aggregate
+from logo_tf.experiments.config import Quality
 from logo_tf.experiments.experiment import read_times
 from logo_tf.experiments.jobs import (
     DatasetJob,
@@ -29,7 +30,7 @@ class Task(NamedTuple):
     """One dataset."""
 
     scenario: str
-    quality: str
+    quality: Quality
 
     def __str__(self) -> str:
         return f"{self.scenario.rpartition('/')[2]} {self.quality}"
@@ -44,7 +45,7 @@ class Cell(NamedTuple):
     """
 
     scenario: str
-    quality: str
+    quality: Quality
     arm: str
     seed: int
     return_mean: float
@@ -68,14 +69,23 @@ class Cell(NamedTuple):
 
 
 class Model(NamedTuple):
-    """One world model and its validation errors after 1 and 5 steps; 1 is persistence."""
+    """One world model and its open-loop errors on validation episodes.
+
+    state, observations: after 1, 5 and 15 steps, over those of persistence; not a number
+    where no episode is so long.
+    """
 
     scenario: str
-    quality: str
+    quality: Quality
     model: str
     seed: int
-    state_nrmse: float
-    obs_nrmse: float
+    state: tuple[float, ...]
+    observations: tuple[float, ...]
+
+    @property
+    def task(self) -> Task:
+        """The dataset."""
+        return Task(self.scenario, self.quality)
 
 
 class Reference(NamedTuple):
@@ -180,8 +190,14 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
             for model in dict.fromkeys(arm.model for arm in config.arms if arm.model):
                 trained = WorldModelJob(config, *task, model, seed).found(out)
                 if trained is not None:
-                    errors = (trained.figures[name] for name in ("state_nrmse", "obs_nrmse"))
-                    models.append(Model(*task, model, seed, *errors))
+                    state, seen = (
+                        tuple(math.nan if error is None else error for error in found.values())
+                        for found in (
+                            trained.figures["state_nrmse"],
+                            trained.figures["obs_nrmse"],
+                        )
+                    )
+                    models.append(Model(*task, model, seed, state, seen))
             for arm in config.arms:
                 learned = PolicyJob(config, *task, arm, seed)
                 judged = EvaluationJob(config, *task, arm, seed).found(out)
@@ -189,22 +205,24 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
                 if judged is None or policy is None:
                     continue
                 figures = judged.figures["policy"]
-                returns = (figures[f"return_{which}"] for which in ("mean", "std", "min", "max"))
                 cells.append(
                     Cell(
                         *task,
-                        arm.name,
-                        seed,
-                        *returns,
-                        figures["episodes"],
-                        figures.get("won_share"),
-                        reference.score(figures["return_mean"]),
-                        policy.figures["steps"],
-                        round(times.get(learned.name, 0.0) / 60, 2),
-                        dataset.hash,
-                        policy.parents.get("world_model", ""),
-                        policy.hash,
-                        judged.hash,
+                        arm=arm.name,
+                        seed=seed,
+                        return_mean=figures["return_mean"],
+                        return_std=figures["return_std"],
+                        return_min=figures["return_min"],
+                        return_max=figures["return_max"],
+                        episodes=figures["episodes"],
+                        won_share=figures.get("won_share"),
+                        score=reference.score(figures["return_mean"]),
+                        steps=policy.figures["steps"],
+                        minutes=round(times.get(learned.name, 0.0) / 60, 2),
+                        dataset=dataset.hash,
+                        world_model=policy.parents.get("world_model", ""),
+                        policy=policy.hash,
+                        evaluation=judged.hash,
                     )
                 )
     wanted = len(config.scenarios) * len(config.qualities) * len(config.arms) * len(config.seeds)

@@ -39,7 +39,10 @@ def results(skipped=()):
         cells,
         dict.fromkeys(TASKS, (1.25, 62.5)),
         {"smax/3m": Reference(0.0, 2.0)},
-        [Model(*TASKS[0], "logo", 0, 0.2, 0.4), Model(*TASKS[0], "logo", 1, 0.4, 0.6)],
+        [
+            Model(*TASKS[0], "logo", 0, (0.2, 0.3, 0.4), (0.5, 0.6, 0.7)),
+            Model(*TASKS[0], "logo", 1, (0.4, 0.5, 0.6), (0.7, 0.8, 0.9)),
+        ],
         len(skipped),
         1.25,
     )
