@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run or resume the experiment and print what came of it."""
     from logo_tf.cli.output import write_json, write_line, write_table
     from logo_tf.errors import LogoError
-    from logo_tf.experiments.experiment import EXPERIMENT_FILE, experiment
+    from logo_tf.experiments.experiment import experiment
     from logo_tf.experiments.matrix import read_config
     from logo_tf.experiments.results import read_results
     from logo_tf.experiments.results_report import tables, write_results
@@ -68,16 +68,17 @@ def run(arguments: argparse.Namespace) -> int:
     out = Path(arguments.out).absolute()
     engine = _engine(arguments)
     try:
-        experiment(config, out, engine)
-    except LogoError:
-        # What failed takes nothing from what is there.
-        if (out / EXPERIMENT_FILE).is_file():
-            write_results(read_results(config, out), out)
-        raise
+        failed = experiment(config, out, engine)
     finally:
         engine.close()
     results = read_results(config, out)
     write_results(results, out)
+    if failed:
+        name, outcome = next(iter(failed.items()))
+        raise LogoError(
+            f"{len(failed)} of the jobs failed, {results.missing} cells are missing; {name}: "
+            f"{outcome.last} (see {out / 'logs'}; the same command goes on)"
+        )
     if arguments.json:
         write_json([cell._asdict() for cell in results.cells])
         return 0

@@ -24,7 +24,7 @@ _LOCK = ".lock"
 
 def experiment(
     config: ExperimentConfig, out: str | Path, engine: Engine, console: Console | None = None
-) -> None:
+) -> dict[str, Outcome]:
     """Make whatever of an experiment is not there yet.
 
     An artefact that is there is kept if it was made with the same settings from the same
@@ -37,9 +37,12 @@ def experiment(
       engine: runs the jobs; it is not closed.
       console: where every finished job is told; standard error if None.
 
+    Returns:
+      The jobs that failed, by name.
+
     Raises:
       LogoError: as ``matrix.check``, the folder holds something else or what was made
-        otherwise, another process works in it, or jobs failed: the message names the first.
+        otherwise, or another process works in it. Nothing in it is touched then.
     """
     out = Path(out).absolute()
     console = console or Console(stderr=True, highlight=False)
@@ -49,12 +52,15 @@ def experiment(
             f"{out}: holds something that is not a logo_tf experiment; choose another folder "
             "(--out DIR)"
         )
+    todo = jobs(config)
+    for job in todo.values():
+        job.require_fits(out)
     with artifacts.guarded(out):
         out.mkdir(parents=True, exist_ok=True)
         with artifacts.locked(out / _LOCK, f"{out}: another process works in this experiment"):
             manifest = Manifest(kind="experiment", spec={}, config=to_dict(config))
             artifacts.write_text(out / EXPERIMENT_FILE, manifest.to_json())
-            _Schedule(jobs(config), out, engine, console).run()
+            return _Schedule(todo, out, engine, console).run()
 
 
 def read_experiment(out: Path) -> ExperimentConfig:
@@ -95,7 +101,8 @@ class _Schedule:
         self._made = self._kept = 0
         self._failed: dict[str, Outcome] = {}
 
-    def run(self) -> None:
+    def run(self) -> dict[str, Outcome]:
+        """Do all that can be done; returns what failed."""
         order = TopologicalSorter({name: job.needs.values() for name, job in self._jobs.items()})
         order.prepare()
         running: dict[Future[Outcome], str] = {}
@@ -104,11 +111,11 @@ class _Schedule:
             if not ready and not running:
                 break  # all that is left needs what failed
             for name in sorted(ready, key=list(self._jobs).index):
-                if self._jobs[name].finished(self._out) is None:
-                    running[self._engine.submit(self._out, name)] = name
-                else:
+                if self._is_there(name):
                     self._kept += 1
                     order.done(name)
+                elif name not in self._failed:
+                    running[self._engine.submit(self._out, name)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 name = running.pop(future)
@@ -116,25 +123,28 @@ class _Schedule:
                     order.done(name)
         if self._kept:
             self._console.print(f"[dim]{self._kept} of {len(self._jobs)} were there already[/dim]")
-        if self._failed:
-            name, outcome = next(iter(self._failed.items()))
-            raise LogoError(
-                f"{len(self._failed)} of {len(self._jobs)} jobs failed; {name}: {outcome.last} "
-                f"(see {self._out / 'logs'}; the same command goes on)"
-            )
+        return self._failed
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            return self._jobs[name].finished(self._out) is not None
+        except LogoError as error:
+            self._fail(name, Outcome(2, str(error), 0.0))
+            return False
+
+    def _fail(self, name: str, outcome: Outcome) -> None:
+        self._failed[name] = outcome
+        self._console.print(f"[red]failed[/red]  {name}  {outcome.last}")
 
     def _tell(self, name: str, outcome: Outcome) -> bool:
         """Note and tell how a job ended; whether it ended well."""
         with open(self._out / TIMES, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({"job": name, "seconds": round(outcome.seconds, 2)}) + "\n")
         # Only what is there counts, whatever the process says of itself.
-        well = outcome.code == 0 and self._jobs[name].finished(self._out) is not None
-        if well:
-            self._made += 1
-        else:
-            self._failed[name] = outcome
-        state = f"{outcome.seconds / 60:.1f} min" if well else f"[red]failed[/red]: {outcome.last}"
-        self._console.print(
-            f"[dim]{self._made + self._kept}/{len(self._jobs)}[/dim]  {name}  {state}"
-        )
-        return well
+        if outcome.code != 0 or not self._is_there(name):
+            self._fail(name, outcome)
+            return False
+        self._made += 1
+        done = f"{self._made + self._kept}/{len(self._jobs)}"
+        self._console.print(f"[dim]{done}[/dim]  {name}  {outcome.seconds / 60:.1f} min")
+        return True

@@ -77,19 +77,41 @@ class Job(abc.ABC):
         return manifest
 
     def found(self, out: Path) -> Manifest | None:
-        """The artefact's manifest, if it is there and belongs to this experiment."""
+        """The artefact's manifest, if it is there and belongs to this experiment.
+
+        Its files are not read, as ``finished`` does.
+        """
         path = out / self.name
         manifest = artifacts.load_manifest(path, self.kind) if path.exists() else None
         return None if manifest is None or self._complaint(manifest, out) else manifest
 
-    def _complaint(self, manifest: Manifest, out: Path) -> str:
-        """Why an artefact is not this job's; empty if it is."""
+    def require_fits(self, out: Path) -> None:
+        """Check that no artefact of another experiment stands in the way.
+
+        Raises:
+          LogoError: one does; the message names the first setting that differs.
+        """
+        path = out / self.name
+        if path.exists():
+            difference = self._difference(artifacts.load_manifest(path, self.kind))
+            if difference:
+                raise LogoError(f"{path}: {difference}")
+
+    def _difference(self, manifest: Manifest) -> str:
+        """Which setting of an artefact is not this job's; empty if all are."""
         key, theirs, ours = first_difference(self.settings_of(manifest), self.settings)
         if key:
             return (
                 f"{key} is {json.dumps(theirs)} there and {json.dumps(ours)} in this experiment; "
                 "set it back, remove that folder, or choose another (--out DIR)"
             )
+        return ""
+
+    def _complaint(self, manifest: Manifest, out: Path) -> str:
+        """Why an artefact is not this job's; empty if it is."""
+        difference = self._difference(manifest)
+        if difference:
+            return difference
         for role, name in self.needs.items():
             parent = out / name
             if not parent.exists() or (

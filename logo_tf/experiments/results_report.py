@@ -186,7 +186,7 @@ def _tasks(results: Results, out: Path) -> Section:
             if found:
                 lines[arm] = found[0][0], np.mean([values for _, values in found], axis=0).tolist()
         if lines:
-            levels = {"the data": results.data[task][0]}
+            levels = {"the data": results.data[task][0]} if task in results.data else None
             svg = curves_plot(f"curve-{number}", lines, "mean return", levels=levels)
             blocks.append(Figure(svg, f"{task}: return in training, mean over seeds."))
     return Section("In training", blocks)

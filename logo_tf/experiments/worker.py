@@ -36,7 +36,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _end_with_parent() -> None:
     """End at once when who waits for this process has ended; it resumes another time."""
-    sys.stdin.buffer.read()
+    # Not sys.stdin.read(): its lock would be held when the interpreter shuts down.
+    while os.read(0, 4096):
+        pass
     os._exit(1)
 
 

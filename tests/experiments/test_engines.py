@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
@@ -86,8 +85,7 @@ def test_closing_ends_what_runs_and_what_waits(tmp_path):
     process = started(tmp_path)
     engine.close()
     assert gone(process)
-    wait(futures, timeout=30)
-    assert futures[0].result().code == 1
+    assert futures[0].result(timeout=30).code == 1
     assert futures[1].cancelled()
 
 

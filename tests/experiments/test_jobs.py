@@ -73,7 +73,10 @@ def test_an_artefact_of_other_settings_is_named_and_left_alone(tmp_path):
     ours = DatasetJob(CONFIG, *TASK)
     with pytest.raises(LogoError, match=r"dataset: steps is 7 there and 100000 in this experiment"):
         ours.finished(tmp_path)
+    with pytest.raises(LogoError, match="steps is 7 there"):
+        ours.require_fits(tmp_path)
     assert ours.found(tmp_path) is None
+    job.require_fits(tmp_path)
     assert job.finished(tmp_path) is not None
 
 
