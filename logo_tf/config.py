@@ -45,10 +45,14 @@ def from_dict(cls: type[Config], data: Mapping[str, Any], where: str = "config")
         if key not in names:
             raise LogoError(f"{where}: unknown key {key!r}; {nearest(key, names)}")
         values[key] = _convert(hints[key], value, f"{where}.{key}")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise LogoError(f"{where}: {error}") from None
+    needed = [
+        field.name
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if lacking := [name for name in needed if name not in values]:
+        raise LogoError(f"{where}: lacks {', '.join(lacking)}")
+    return cls(**values)
 
 
 def override(config: Config, settings: Iterable[str]) -> Config:
@@ -88,14 +92,24 @@ def over_file(base: Config, path: str | Path) -> Config:
     Raises:
       LogoError: no such file, not JSON, an unknown key, or a value that does not fit.
     """
+    return from_dict(type(base), _merged(to_dict(base), read_json(path)), str(path))
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read the settings of a JSON file.
+
+    Raises:
+      LogoError: no such file, or not a JSON object.
+    """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise LogoError(f"{path}: cannot read the config: {error.strerror}") from None
     except ValueError as error:
         raise LogoError(f"{path}: not a JSON config: {error}") from None
-    require(isinstance(data, dict), f"{path}: a config is a JSON object of settings")
-    return from_dict(type(base), _merged(to_dict(base), data), str(path))
+    if not isinstance(data, dict):
+        raise LogoError(f"{path}: a config is a JSON object of settings")
+    return data
 
 
 def require(condition: bool, message: str) -> None:

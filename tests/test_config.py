@@ -64,6 +64,19 @@ def test_bad_settings_are_named(setting, message):
         config_lib.override(Outer(), [setting])
 
 
+def test_what_has_no_default_must_be_there():
+    @dataclasses.dataclass(frozen=True)
+    class Needy:
+        name: str
+        count: int
+        width: int = 8
+
+    with pytest.raises(LogoError, match="needy: lacks name, count"):
+        config_lib.from_dict(Needy, {"width": 1}, "needy")
+    with pytest.raises(LogoError, match="needy: lacks count"):
+        config_lib.from_dict(Needy, {"name": "a"}, "needy")
+
+
 def test_json_files(tmp_path):
     file = tmp_path / "c.json"
     file.write_text('{"seed": 5, "inner": {"kind": "other"}}')

@@ -1,0 +1,348 @@
+"""An experiment's jobs: each makes one artefact from those of the jobs it needs.
+
+TensorFlow is imported by the job that needs it, so that an experiment with nothing left
+to do ends in seconds.
+"""
+
+from __future__ import annotations
+
+import abc
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from logo_tf import artifacts
+from logo_tf.artifacts import Manifest
+from logo_tf.config import to_dict
+from logo_tf.data.collect import CollectConfig, collect
+from logo_tf.errors import LogoError
+from logo_tf.experiments.config import Quality, first_difference
+from logo_tf.experiments.matrix import Arm, ExperimentConfig, folder_name
+from logo_tf.scenarios.registry import scenario_spec
+from logo_tf.seeds import derive
+
+RETURNS = "returns.json"
+
+
+class Job(abc.ABC):
+    """One artefact.
+
+    Attributes:
+      name: unique; also where the artefact stands below the experiment's folder.
+      kind: of the artefact.
+      needs: role in the artefact's manifest -> the name of the job that fills it.
+    """
+
+    kind: str
+
+    def __init__(self, config: ExperimentConfig, name: str, needs: Mapping[str, str]) -> None:
+        """Store what it is."""
+        self.config, self.name, self.needs = config, name, dict(needs)
+
+    @property
+    @abc.abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """What the artefact must have been made with."""
+
+    def settings_of(self, manifest: Manifest) -> dict[str, Any]:
+        """What an artefact was made with."""
+        return manifest.config
+
+    @abc.abstractmethod
+    def make(self, out: Path) -> None:
+        """Make the artefact, or go on making it.
+
+        Args:
+          out: the experiment's folder.
+
+        Raises:
+          LogoError: as the function does that makes such an artefact.
+        """
+
+    def finished(self, out: Path) -> Manifest | None:
+        """The artefact's manifest, if it is there and whole.
+
+        Raises:
+          LogoError: it was made with other settings or from other artefacts, or a file
+            of it was changed.
+        """
+        path = out / self.name
+        if not path.exists():
+            return None
+        manifest = artifacts.verify(path, self.kind)
+        complaint = self._complaint(manifest, out)
+        if complaint:
+            raise LogoError(f"{path}: {complaint}")
+        return manifest
+
+    def found(self, out: Path) -> Manifest | None:
+        """The artefact's manifest, if it is there and belongs to this experiment.
+
+        Its files are not read, as ``finished`` does.
+        """
+        path = out / self.name
+        manifest = artifacts.load_manifest(path, self.kind) if path.exists() else None
+        return None if manifest is None or self._complaint(manifest, out) else manifest
+
+    def require_fits(self, out: Path) -> None:
+        """Check that no artefact of another experiment stands in the way.
+
+        Raises:
+          LogoError: one does; the message names the first setting that differs.
+        """
+        path = out / self.name
+        if path.exists():
+            difference = self._difference(artifacts.load_manifest(path, self.kind))
+            if difference:
+                raise LogoError(f"{path}: {difference}")
+
+    def _difference(self, manifest: Manifest) -> str:
+        """Which setting of an artefact is not this job's; empty if all are."""
+        key, theirs, ours = first_difference(self.settings_of(manifest), self.settings)
+        if key:
+            return (
+                f"{key} is {json.dumps(theirs)} there and {json.dumps(ours)} in this experiment; "
+                "set it back, remove that folder, or choose another (--out DIR)"
+            )
+        return ""
+
+    def _complaint(self, manifest: Manifest, out: Path) -> str:
+        """Why an artefact is not this job's; empty if it is."""
+        difference = self._difference(manifest)
+        if difference:
+            return difference
+        for role, name in self.needs.items():
+            parent = out / name
+            if not parent.exists() or (
+                manifest.parents.get(role) != artifacts.load_manifest(parent).hash
+            ):
+                return f"was made from another {role} than {parent}; remove it to make it again"
+        return ""
+
+
+class DatasetJob(Job):
+    """The dataset of one scenario and quality."""
+
+    kind = "dataset"
+
+    def __init__(self, config: ExperimentConfig, scenario: str, quality: Quality) -> None:
+        """Args: config: the experiment's; scenario, quality: of the dataset."""
+        super().__init__(config, f"{task_folder(scenario, quality)}/dataset", {})
+        self._collect = CollectConfig(scenario, quality, config.dataset_steps, config.dataset_seed)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``CollectConfig``."""
+        return to_dict(self._collect)
+
+    def make(self, out: Path) -> None:
+        """Collect it."""
+        collect(self._collect, out / self.name)
+
+
+class ReferencesJob(Job):
+    """What random actions and the expert earn in one scenario: scores of 0 and 100."""
+
+    kind = "evaluation"
+
+    def __init__(self, config: ExperimentConfig, scenario: str) -> None:
+        """Args: config: the experiment's; scenario: which."""
+        super().__init__(config, f"{scenario_folder(scenario)}/references", {})
+        self._scenario = scenario
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How many episodes, and their seed."""
+        seed = derive(self.config.dataset_seed, "references")
+        return {"episodes": self.config.reference_episodes, "seed": seed}
+
+    def make(self, out: Path) -> None:
+        """Play both."""
+        from logo_tf.scenarios.behaviour import behaviour_policies
+
+        players = {
+            name: behaviour_policies(self._scenario, name)[0][1] for name in ("random", "expert")
+        }
+        _publish_returns(out / self.name, self._scenario, players, self.settings, {})
+
+
+class WorldModelJob(Job):
+    """One world model of one seed."""
+
+    kind = "world_model"
+
+    def __init__(
+        self, config: ExperimentConfig, scenario: str, quality: Quality, model: str, seed: int
+    ) -> None:
+        """Args: config: the experiment's; model: the name of one of its models."""
+        task = task_folder(scenario, quality)
+        name = f"{task}/models/{folder_name(model)}/seed-{seed}"
+        super().__init__(config, name, {"dataset": f"{task}/dataset"})
+        self._model, self._seed = model, seed
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``WorldModelConfig`` and the seed."""
+        return {"model": to_dict(self.config.model_config(self._model)), "seed": self._seed}
+
+    def make(self, out: Path) -> None:
+        """Train it."""
+        from logo_tf.data.store import load_dataset
+        from logo_tf.world_model.trainer import train_world_model
+
+        dataset = load_dataset(out / self.needs["dataset"], check="manifest")
+        config = self.config.model_config(self._model)
+        train_world_model(dataset, config, self._seed, out / self.name, [])
+
+
+class PolicyJob(Job):
+    """One arm's policy of one seed."""
+
+    kind = "policy"
+
+    def __init__(
+        self, config: ExperimentConfig, scenario: str, quality: Quality, arm: Arm, seed: int
+    ) -> None:
+        """Args: config: the experiment's; arm: one of its arms."""
+        task = task_folder(scenario, quality)
+        needs = {"dataset": f"{task}/dataset"}
+        if arm.model:
+            needs["world_model"] = f"{task}/models/{folder_name(arm.model)}/seed-{seed}"
+        super().__init__(config, f"{cell_folder(scenario, quality, arm.name, seed)}/policy", needs)
+        self._scenario, self._arm, self._seed = scenario, arm, seed
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``PolicyConfig`` and the seed."""
+        kind = scenario_spec(self._scenario).action_kind
+        return {**to_dict(self.config.policy_config(self._arm, kind)), "seed": self._seed}
+
+    def settings_of(self, manifest: Manifest) -> dict[str, Any]:
+        """As ``settings``."""
+        return {**manifest.config, "seed": manifest.provenance.get("seed")}
+
+    def make(self, out: Path) -> None:
+        """Train it."""
+        from logo_tf.agents.learner import train_policy
+        from logo_tf.agents.probe import Probe
+        from logo_tf.data.store import load_dataset
+        from logo_tf.evaluation.returns import evaluate_policy
+        from logo_tf.scenarios.protocol import TeamPolicy
+
+        config, scenario, seed = self.config, self._scenario, derive(self._seed, "curve")
+
+        def measure(policy: TeamPolicy) -> dict[str, float]:
+            found = evaluate_policy(scenario, policy, config.curve_episodes, seed, None)
+            return {"return_mean": found.mean}
+
+        model = self.needs.get("world_model")
+        train_policy(
+            load_dataset(out / self.needs["dataset"], check="manifest"),
+            config.policy_config(self._arm, scenario_spec(scenario).action_kind),
+            self._seed,
+            out / self.name,
+            world_model=None if model is None else out / model,
+            loggers=[],
+            probe=Probe(config.curve_every, measure) if config.curve_every else None,
+        )
+
+
+class EvaluationJob(Job):
+    """What one arm's policy of one seed earns; every arm begins in the same states."""
+
+    kind = "evaluation"
+
+    def __init__(
+        self, config: ExperimentConfig, scenario: str, quality: Quality, arm: Arm, seed: int
+    ) -> None:
+        """Args: config: the experiment's; arm: one of its arms."""
+        cell = cell_folder(scenario, quality, arm.name, seed)
+        super().__init__(config, f"{cell}/evaluation", {"policy": f"{cell}/policy"})
+        self._scenario, self._seed = scenario, seed
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How many episodes, and their seed."""
+        return {"episodes": self.config.episodes, "seed": derive(self._seed, "evaluation")}
+
+    def make(self, out: Path) -> None:
+        """Play."""
+        from logo_tf.agents.policy import load_policy
+
+        place = out / self.needs["policy"]
+        parents = {"policy": artifacts.load_manifest(place).hash}
+        players = {"policy": load_policy(place)}
+        _publish_returns(out / self.name, self._scenario, players, self.settings, parents)
+
+
+def jobs(config: ExperimentConfig) -> dict[str, Job]:
+    """All jobs of an experiment by name, each after those it needs.
+
+    Seed by seed, so that an experiment that is stopped early is one of fewer seeds.
+    """
+    return {job.name: job for job in _jobs(config)}
+
+
+def _jobs(config: ExperimentConfig) -> Iterator[Job]:
+    tasks = [(s, q) for s in config.scenarios for q in config.qualities]
+    for scenario in config.scenarios:
+        yield ReferencesJob(config, scenario)
+    for task in tasks:
+        yield DatasetJob(config, *task)
+    used = dict.fromkeys(arm.model for arm in config.arms if arm.model)
+    for seed in config.seeds:
+        for task in tasks:
+            for model in used:
+                yield WorldModelJob(config, *task, model, seed)
+            for arm in config.arms:
+                yield PolicyJob(config, *task, arm, seed)
+                yield EvaluationJob(config, *task, arm, seed)
+
+
+def scenario_folder(scenario: str) -> str:
+    """Where everything of a scenario stands."""
+    return scenario.replace("/", "-")
+
+
+def task_folder(scenario: str, quality: str) -> str:
+    """Where everything of a dataset stands."""
+    return f"{scenario_folder(scenario)}/{quality}"
+
+
+def cell_folder(scenario: str, quality: str, arm: str, seed: int) -> str:
+    """Where an arm's policy of one seed and its evaluation stand."""
+    return f"{task_folder(scenario, quality)}/arms/{folder_name(arm)}/seed-{seed}"
+
+
+def _publish_returns(
+    place: Path,
+    scenario: str,
+    players: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    parents: Mapping[str, str],
+) -> None:
+    """Play with each and leave an artefact of their returns."""
+    from logo_tf.evaluation.returns import evaluate_policy
+
+    with artifacts.writing(place) as aside:
+        found = {
+            name: evaluate_policy(scenario, policy, settings["episodes"], settings["seed"], None)
+            for name, policy in players.items()
+        }
+        content = {name: returns.to_dict() for name, returns in found.items()}
+        artifacts.write_text(aside / RETURNS, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        figures = {
+            name: {key: value for key, value in part.items() if key != "returns"}
+            for name, part in content.items()
+        }
+        artifacts.publish(
+            place,
+            Manifest(
+                kind="evaluation",
+                spec=scenario_spec(scenario).to_dict(),
+                config=dict(settings),
+                parents=dict(parents),
+                figures=figures,
+            ),
+        )

@@ -1,0 +1,222 @@
+"""What an experiment is made of: scenarios x qualities x arms x seeds."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.registry import algorithm, default_config
+from logo_tf.config import from_dict, override, read_json, require
+from logo_tf.errors import LogoError, nearest
+from logo_tf.experiments.config import Quality
+from logo_tf.scenarios.registry import scenario_spec
+from logo_tf.specs import ActionKind
+from logo_tf.world_model.config import WorldModelConfig
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+()-]*")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelArm:
+    """A way to train world models.
+
+    Attributes:
+      name: what arms call it.
+      settings: over the experiment's own, as ``--set`` takes them: ``kind=monolithic``.
+    """
+
+    name: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """A way to learn policies.
+
+    Attributes:
+      name: what tables call it.
+      algorithm: a name of ``agents.registry``.
+      model: the name of the world model that it imagines with; empty is none.
+      settings: over the experiment's own, as ``--set`` takes them:
+        ``imagination.sampler=uniform``.
+    """
+
+    name: str
+    algorithm: str
+    model: str = ""
+    settings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentConfig:
+    """Every cell of an experiment.
+
+    Each scenario and quality has one dataset. Each seed splits it anew, and trains the
+    world models and the policies of every arm; arms of one world model share it.
+
+    Attributes:
+      scenarios: names that ``logo-tf scenarios`` lists.
+      qualities: of the datasets.
+      arms: how policies are learned.
+      models: how world models are trained.
+      seeds: one training of everything each.
+      dataset_steps: transitions of a dataset.
+      dataset_seed: fixes the datasets.
+      policy: settings that every arm starts from, over its algorithm's defaults.
+      world_model: likewise of every world model.
+      baseline: the arm that the others are compared with; empty is the first.
+      episodes: played with each policy.
+      reference_episodes: played with random actions and with the expert, which are
+        scores of 0 and 100.
+      curve_every: gradient steps between two looks at a policy's return in training;
+        0 never looks. They choose nothing.
+      curve_episodes: episodes of each look.
+    """
+
+    scenarios: tuple[str, ...]
+    qualities: tuple[Quality, ...]
+    arms: tuple[Arm, ...]
+    models: tuple[ModelArm, ...] = ()
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    dataset_steps: int = 100_000
+    dataset_seed: int = 0
+    policy: tuple[str, ...] = ()
+    world_model: tuple[str, ...] = ()
+    baseline: str = ""
+    episodes: int = 32
+    reference_episodes: int = 128
+    curve_every: int = 0
+    curve_episodes: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("scenarios", "qualities", "arms", "seeds"):
+            values = getattr(self, name)
+            require(len(values) > 0, f"experiment: {name} is empty; name one at least")
+        for name in ("dataset_steps", "episodes", "reference_episodes", "curve_episodes"):
+            value = getattr(self, name)
+            require(value >= 1, f"experiment: {name} must be at least 1, got {value}")
+        require(
+            self.curve_every >= 0,
+            f"experiment: curve_every must not be negative, got {self.curve_every}",
+        )
+        for seed in (*self.seeds, self.dataset_seed):
+            require(seed >= 0, f"experiment: seeds must not be negative, got {seed}")
+        arms, models = [arm.name for arm in self.arms], [model.name for model in self.models]
+        for what, names in (
+            ("scenario", self.scenarios),
+            ("quality", self.qualities),
+            ("seed", self.seeds),
+            ("arm", [folder_name(arm) for arm in arms]),
+            ("model", [folder_name(model) for model in models]),
+        ):
+            _require_once(what, names)
+        for arm in self.arms:
+            require(
+                not arm.model or arm.model in models,
+                f"experiment: arm {arm.name!r} imagines with {arm.model!r}, which is none of its "
+                f"models; {nearest(arm.model, models) if models else 'name it under models'}",
+            )
+        require(
+            not self.baseline or self.baseline in arms,
+            f"experiment: no arm {self.baseline!r}, its baseline; {nearest(self.baseline, arms)}",
+        )
+
+    @property
+    def compared(self) -> str:
+        """The name of the arm that the others are compared with."""
+        return self.baseline or self.arms[0].name
+
+    def arm(self, name: str) -> Arm:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def policy_config(self, arm: Arm, kind: ActionKind) -> PolicyConfig:
+        """An arm's settings for one kind of action.
+
+        Raises:
+          LogoError: the algorithm does not fit the kind, or a setting does not fit.
+        """
+        with _named(f"arm {arm.name!r}"):
+            base = default_config(arm.algorithm, kind)
+            return override(base, (*self.policy, *arm.settings))
+
+    def model_config(self, name: str) -> WorldModelConfig:
+        """A world model's settings.
+
+        Raises:
+          LogoError: a setting does not fit.
+        """
+        model = next(model for model in self.models if model.name == name)
+        with _named(f"model {name!r}"):
+            return override(WorldModelConfig(), (*self.world_model, *model.settings))
+
+
+def read_config(file: str | Path, settings: Sequence[str] = ()) -> ExperimentConfig:
+    """Read an experiment from a JSON file.
+
+    Args:
+      file: what ``ExperimentConfig`` holds; ``arms`` and ``models`` are lists of objects.
+      settings: over it, as ``--set`` takes them: ``seeds=[0,1]``.
+
+    Raises:
+      LogoError: a file that cannot be read, an unknown key, or a value that does not fit.
+    """
+    return override(from_dict(ExperimentConfig, read_json(file), str(file)), settings)
+
+
+def check(config: ExperimentConfig) -> None:
+    """Find what could only fail hours later.
+
+    Raises:
+      LogoError: an unknown scenario, an algorithm that does not fit its actions, an arm
+        whose algorithm does not imagine but has a model, or a setting that does not fit.
+    """
+    for model in config.models:
+        config.model_config(model.name)
+    for scenario in config.scenarios:
+        spec = scenario_spec(scenario)
+        for arm in config.arms:
+            policy = config.policy_config(arm, spec.action_kind)
+            entry = algorithm(policy.algorithm, spec)
+            require(
+                not arm.model or policy.imagination.share > 0,
+                f"experiment: arm {arm.name!r} has a model but imagination.share=0, so it would "
+                "never be asked; leave one of them out",
+            )
+            require(
+                not arm.model or entry.imagination == "mixed",
+                f"experiment: arm {arm.name!r}: {policy.algorithm} learns from real data alone; "
+                "leave its model out",
+            )
+
+
+def folder_name(name: str) -> str:
+    """The folder of an arm or a model.
+
+    Raises:
+      LogoError: a name that no folder can have.
+    """
+    if not _NAME.fullmatch(name):
+        raise LogoError(
+            f"experiment: {name!r} cannot name an arm or a model: use letters, digits, spaces "
+            "and _.,+()-, a letter or digit first"
+        )
+    return name.replace(" ", "_")
+
+
+def _require_once(what: str, names: Sequence[object]) -> None:
+    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    require(not twice, f"experiment: {what} {twice[0] if twice else ''} is there twice")
+
+
+@contextlib.contextmanager
+def _named(who: str) -> Iterator[None]:
+    """Say whose settings an error is about."""
+    try:
+        yield
+    except LogoError as error:
+        raise LogoError(f"experiment: {who}: {error}") from None
