@@ -10,6 +10,7 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import masked_mean, relative_weights
 from logo_tf.agents.offline_agent import AgentSetup, build_team_network, target_of
+from logo_tf.agents.team_policy import greedy_actions
 from logo_tf.agents.value_agent import ValueAgent, ValueInfo, build_linear_mixer, mixed, of_actions
 
 
@@ -59,6 +60,22 @@ class ICQAgent(ValueAgent):
             (self._utilities, self._target_utilities),
             (self._mixer, self._target_mixer),
         )
+
+    @property
+    def local_memory_dim(self) -> int:
+        """That of the policy, and that of the values."""
+        return 2 * self._setup.config.memory
+
+    def local_values(
+        self, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Q_i of the policy's greedy action."""
+        ours, theirs = tf.split(memory, 2, axis=-1)
+        actions, ours = greedy_actions(
+            self._setup.spec, self._actor, observations, legal_actions, ours
+        )
+        utilities, theirs = self._utilities.outputs(observations, theirs)
+        return of_actions(utilities, actions), tf.concat([ours, theirs], axis=-1)
 
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """L_Q + L_pi, and what they are made of."""
