@@ -1,6 +1,6 @@
 import pytest
 
-from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.config import PlannerConfig, PolicyConfig
 from logo_tf.config import from_dict, override, to_dict
 from logo_tf.errors import LogoError
 
@@ -26,3 +26,22 @@ def test_round_trip():
 def test_refuses(setting, message):
     with pytest.raises(LogoError, match=message):
         override(PolicyConfig(), [setting])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("horizon=0", "planner.horizon must be at least 1"),
+        ("candidates=2", "planner.candidates must be at least 3"),
+        ("elites=0", "planner.elites must be at least 1"),
+        ("elites=33", "planner.elites must be at most planner.candidates, got 33 and 32"),
+        ("rounds=0", "planner.rounds must be at least 1"),
+        ("initial_std=0", "planner.initial_std must be positive"),
+        ("initial_uniform=0", "planner.initial_uniform must be in"),
+        ("beta=-1", "planner.beta must not be negative"),
+        ("smoothing=1", "planner.smoothing must be in"),
+    ],
+)
+def test_the_planner_refuses(setting, message):
+    with pytest.raises(LogoError, match=message):
+        override(PlannerConfig(), [setting])
