@@ -169,8 +169,8 @@ class PlannerConfig:
     """
 
     horizon: int = 5
-    candidates: int = 32
-    elites: int = 6
+    candidates: int = 64
+    elites: int = 8
     rounds: int = 3
     initial_std: float = 0.2
     initial_uniform: float = 0.2

@@ -34,7 +34,7 @@ def test_refuses(setting, message):
         ("horizon=0", "planner.horizon must be at least 1"),
         ("candidates=2", "planner.candidates must be at least 3"),
         ("elites=0", "planner.elites must be at least 1"),
-        ("elites=33", "planner.elites must be at most planner.candidates, got 33 and 32"),
+        ("elites=65", "planner.elites must be at most planner.candidates, got 65 and 64"),
         ("rounds=0", "planner.rounds must be at least 1"),
         ("initial_std=0", "planner.initial_std must be positive"),
         ("initial_uniform=0", "planner.initial_uniform must be in"),

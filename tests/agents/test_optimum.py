@@ -157,7 +157,7 @@ def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, 
 
 @pytest.mark.parametrize(
     ("scenario", "settings"),
-    [(Recall, {"initial_uniform": 1.0, "candidates": 64}), (Aim, {"initial_std": 0.5})],
+    [(Recall, {"initial_uniform": 1.0}), (Aim, {"initial_std": 0.5})],
 )
 def test_a_planner_in_a_good_model_reaches_it_around_a_poor_policy(scenario, settings, tmp_path):
     """Cloned random behaviour has no cue of its own to go by, and no value."""
