@@ -13,6 +13,8 @@ from tf_agents.trajectories import trajectory
 from logo_tf.agents.critic import TwinCritic
 from logo_tf.agents.losses import masked_mean, temporal_difference
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor, target_of
+from logo_tf.agents.team_policy import greedy_actions
+from logo_tf.agents.team_value import TeamValue
 from logo_tf.agents.units import from_unit, to_unit
 
 
@@ -93,13 +95,28 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
 
     @property
     def networks(self) -> dict[str, network.Network]:
-        """The actor, and the critics: planning needs their value at its horizon."""
+        """The actor, and the critics, which planning needs."""
         return {"actor": self._actor, "critic": self._critic}
 
     @property
     def followed(self) -> tuple[tuple[network.Network, network.Network], ...]:
         """Actor and critics."""
         return (self._actor, self._target_actor), (self._critic, self._target_critic)
+
+    @property
+    def team_value(self) -> TeamValue:
+        """min_e Q_e(s, pi(o)): the pessimism of the targets."""
+
+        def estimate(
+            state: tf.Tensor, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            actions, memory = greedy_actions(
+                self._setup.spec, self._actor, observations, legal_actions, memory
+            )
+            q, _ = self._critic((state, actions))
+            return self.raw_value(tf.reduce_min(q, axis=-1)), memory
+
+        return TeamValue(estimate, self._actor.memory_dim)
 
     @abc.abstractmethod
     def critic_terms(self, experience: trajectory.Transition, weights: Any) -> CriticTerms:

@@ -1,4 +1,4 @@
-"""The settings of policy training."""
+"""The settings of policy training, and of planning with what was trained."""
 
 from __future__ import annotations
 
@@ -175,4 +175,53 @@ class PolicyConfig:
             self.checkpoint_every % self.log_every == 0,
             f"policy.checkpoint_every must be a multiple of policy.log_every, "
             f"got {self.checkpoint_every} and {self.log_every}",
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PlannerConfig:
+    """How ``agents/planner.py`` searches for the next joint action.
+
+    Attributes:
+      horizon: h, imagined steps of a plan; the world model errs more the further it looks.
+      candidates: joint action sequences imagined a round: the policy's own, the one in the
+        middle of the proposals, and draws.
+      elites: how many of the best ones proposals are fitted to.
+      rounds: of drawing, imagining and fitting.
+      initial_std: continuous: standard deviation of the first proposals around the policy's
+        actions, in half widths of each action's bounds.
+      initial_uniform: discrete: the share of a uniform draw in the first proposals, the
+        rest being the policy's choice.
+      beta: what one unit of relative uncertainty costs, in standard deviations of the reward.
+      smoothing: how much of a proposal survives a round; the rest is fitted to its elites.
+    """
+
+    horizon: int = 5
+    candidates: int = 64
+    elites: int = 8
+    rounds: int = 3
+    initial_std: float = 0.2
+    initial_uniform: float = 0.2
+    beta: float = 0.25
+    smoothing: float = 0.25
+
+    def __post_init__(self) -> None:
+        for name, least in (("horizon", 1), ("candidates", 3), ("elites", 1), ("rounds", 1)):
+            value = getattr(self, name)
+            require(value >= least, f"planner.{name} must be at least {least}, got {value}")
+        require(
+            self.elites <= self.candidates,
+            f"planner.elites must be at most planner.candidates, got {self.elites} and "
+            f"{self.candidates}",
+        )
+        require(
+            self.initial_std > 0, f"planner.initial_std must be positive, got {self.initial_std}"
+        )
+        require(
+            0 < self.initial_uniform <= 1,
+            f"planner.initial_uniform must be in (0, 1], got {self.initial_uniform}",
+        )
+        require(self.beta >= 0, f"planner.beta must not be negative, got {self.beta}")
+        require(
+            0 <= self.smoothing < 1, f"planner.smoothing must be in [0, 1), got {self.smoothing}"
         )

@@ -9,6 +9,7 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.in_sample import InSampleAgent
 from logo_tf.agents.losses import masked_mean, relative_weights
+from logo_tf.agents.team_policy import greedy_actions
 from logo_tf.agents.value_agent import ValueInfo, mixed
 
 
@@ -33,6 +34,23 @@ class ICQAgent(InSampleAgent):
     ``Vectors``'s, and the baseline the value of the actor's own action.
     Hyper-parameters: ``icq_beta``, ``icq_value_beta``, and those of ``InSampleAgent``.
     """
+
+    @property
+    def local_memory_dim(self) -> int:
+        """That of the policy, and that of the values."""
+        return 2 * self._setup.config.memory
+
+    def local_values(
+        self, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Q_i of the policy's greedy action."""
+        ours, theirs = tf.split(memory, 2, axis=-1)
+        actions, ours = greedy_actions(
+            self._setup.spec, self._actor, observations, legal_actions, ours
+        )
+        outputs, theirs = self._utilities.outputs(observations, theirs)
+        values = self._local.of_actions(self._utilities, outputs, actions)
+        return values, tf.concat([ours, theirs], axis=-1)
 
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """L_Q + L_pi, and what they are made of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import experience_stream, imagined_share
 from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
-from logo_tf.agents.policy import WEIGHTS, TrainedPolicy
+from logo_tf.agents.policy import REWARDS, WEIGHTS, TrainedPolicy
 from logo_tf.agents.portions import Portion
 from logo_tf.agents.probe import Probe
 from logo_tf.agents.registry import algorithm, build_agent, portion_of
@@ -100,6 +101,7 @@ def train_policy(
         with reproducible_graphs():
             figures = training.run(loggers, probe)
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
+        artifacts.write_text(aside / REWARDS, json.dumps(training.rewards._asdict()) + "\n")
         artifacts.publish(
             out,
             Manifest(
@@ -133,6 +135,7 @@ class _Training:
         self._config = config
         self._folder = folder
         self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
+        self.rewards = reward_scale(known, terminates)
         self.agent = build_agent(
             AgentSetup(
                 dataset.spec,
@@ -140,7 +143,7 @@ class _Training:
                 derive(seed, "policy"),
                 self._train_step,
                 known,
-                reward_scale(known, terminates),
+                self.rewards,
             )
         )
         start = _resume_step(folder)
@@ -187,7 +190,7 @@ class _Training:
     def _train(self, logger: MetricLogger, probe: Probe | None) -> HealthCheck:
         config = self._config
         probed = Manifest(kind="policy", spec=self._dataset.spec.to_dict())
-        policy = TrainedPolicy(probed, config, self.agent.actor, None)
+        policy = TrainedPolicy(probed, config, self.agent, self.rewards)
         means = RunningMeans((*self.agent.metric_names, "imagined_share"))
         health = HealthCheck(
             means,

@@ -66,6 +66,10 @@ class LocalCritic(network.Network):
         features, network_state = self._trunk(observation, network_state=network_state)
         return self.values(features, actions), network_state
 
+    def outputs(self, observations: tf.Tensor, memory: Any = ()) -> tuple[tf.Tensor, Any]:
+        """Features (B, N, W) of one row, and the memory: see ``TeamNetwork.outputs``."""
+        return self._trunk.outputs(observations, memory)
+
     def unroll(self, observations: tf.Tensor, inside: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Features (B, T, N, W) along windows, and the memory: see ``TeamNetwork.unroll``."""
         return self._trunk.unroll(observations, inside)

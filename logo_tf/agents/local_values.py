@@ -29,6 +29,11 @@ class LocalValues(Protocol):
     def policy(self, actor: TeamActor, experience: trajectory.Transition) -> tf.Tensor:
         """(B, T, N, A): what the actor would do, in the form that the others here take."""
 
+    def of_actions(
+        self, utilities: network.Network, outputs: tf.Tensor, actions: tf.Tensor
+    ) -> tf.Tensor:
+        """(..., N): Q_i of joint actions, of what ``utilities.outputs`` says, (..., N, U)."""
+
     def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
         """(B, T, N): Q_i of the logged actions."""
 
@@ -52,6 +57,13 @@ class Choices:
         """The log of pi(. | o^i), its chances shared among legal actions only."""
         legal = experience.time_step.observation["legal_actions"]
         return tf.nn.log_softmax(actor.mask(_unrolled(actor, experience), legal))
+
+    def of_actions(
+        self, utilities: network.Network, outputs: tf.Tensor, actions: tf.Tensor
+    ) -> tf.Tensor:
+        """Of all values those of the actions."""
+        del utilities
+        return of_actions(outputs, actions)
 
     def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
         """Q_i(o^i, a^i)."""
@@ -100,6 +112,12 @@ class Vectors:
     def policy(self, actor: TeamActor, experience: trajectory.Transition) -> tf.Tensor:
         """pi(o^i)."""
         return from_unit(self._spec, tf.tanh(_unrolled(actor, experience)))
+
+    def of_actions(
+        self, utilities: network.Network, outputs: tf.Tensor, actions: tf.Tensor
+    ) -> tf.Tensor:
+        """What the critic makes of its features and the actions."""
+        return utilities.values(outputs, actions)
 
     def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
         """Q_i(o^i, a^i)."""

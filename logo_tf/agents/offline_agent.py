@@ -19,6 +19,7 @@ from logo_tf.agents.experience import action_spec, experience_spec, time_step_sp
 from logo_tf.agents.held_rows import HELD_ROWS, HeldRows
 from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_policy import GreedyTeamPolicy
+from logo_tf.agents.team_value import TeamValue
 from logo_tf.data.statistics import Standardisation
 from logo_tf.seeds import derive, pair
 from logo_tf.specs import ScenarioSpec
@@ -29,6 +30,10 @@ class RewardScale(NamedTuple):
 
     shift: float = 0.0
     scale: float = 1.0
+
+    def raw_value(self, value: tf.Tensor, gamma: float) -> tf.Tensor:
+        """A discounted return without end of such rewards, (...), in the scenario's own units."""
+        return self.scale * value + self.shift / (1.0 - gamma)
 
 
 UNSCALED = RewardScale()
@@ -163,6 +168,11 @@ class OfflineAgent(tf_agent.TFAgent):
         """Pairs of a network and the target that follows it."""
         return ()
 
+    @property
+    def team_value(self) -> TeamValue | None:
+        """What it says the team may still earn, in raw units; None where it learns no value."""
+        return None
+
     def rewards(self, experience: trajectory.Transition) -> tf.Tensor:
         """(B,) or (B, T): the scaled rewards."""
         shift, scale = self._setup.rewards
@@ -172,6 +182,10 @@ class OfflineAgent(tf_agent.TFAgent):
         """Of the rows that count, (B,) or (B, T), those of a conservative term, by ``cql_rows``."""
         rows = HELD_ROWS[self._setup.config.cql_rows]
         return rows(counts, experience.action_step.info["synthetic"])
+
+    def raw_value(self, value: tf.Tensor) -> tf.Tensor:
+        """Undo ``rewards`` for a discounted return, (B,)."""
+        return self._setup.rewards.raw_value(value, self._setup.config.gamma)
 
     def draw_seed(self, purpose: str) -> tf.Tensor:
         """(2,) seed of this step's draws for one purpose: a function of seed and step alone."""

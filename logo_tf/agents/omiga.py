@@ -50,6 +50,14 @@ class OMIGAAgent(InSampleAgent):
         """The policy, the agents' values of actions and of places, and the mixer."""
         return {**super().networks, "values": self._values}
 
+    def local_values(
+        self, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """V_i, as in y."""
+        del legal_actions
+        values, memory = self._values.outputs(observations, memory)
+        return values[..., 0], memory
+
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:
         """L_V + L_Q + L_pi, and what they are made of."""
         alpha = self._setup.config.omiga_alpha

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ import tensorflow as tf
 from logo_tf import artifacts
 from logo_tf.agents.actor import Gru, TeamActor
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.critic import TwinCritic
-from logo_tf.agents.offline_agent import AgentSetup
+from logo_tf.agents.offline_agent import UNSCALED, AgentSetup, OfflineAgent, RewardScale
 from logo_tf.agents.registry import build_agent
 from logo_tf.agents.team_policy import graph_policy, greedy_actions
 from logo_tf.agents.units import action_range
@@ -24,6 +24,7 @@ from logo_tf.shapes import check_shapes
 from logo_tf.specs import ScenarioSpec
 
 WEIGHTS = "weights/networks"
+REWARDS = "rewards.json"
 
 
 class AgentFunction(tf.Module):
@@ -88,7 +89,9 @@ class TrainedPolicy:
       manifest: of the artefact.
       config: what it was trained with.
       actor: the shared actor.
-      critic: the twin critics, or None (behaviour cloning has none).
+      networks: by name: the actor, and the networks of values where there are any.
+      value: what the team may still earn, or None (behaviour cloning learns none).
+      rewards: how its training scaled rewards; None in artefacts that do not say.
       memory_dim: M, what each agent remembers; 0 is nothing.
     """
 
@@ -96,15 +99,18 @@ class TrainedPolicy:
         self,
         manifest: Manifest,
         config: PolicyConfig,
-        actor: TeamActor,
-        critic: TwinCritic | None,
+        agent: OfflineAgent,
+        rewards: RewardScale | None = None,
     ) -> None:
         """Store the parts; ``load_policy`` is the usual way here."""
+        actor = agent.actor
         self.spec = manifest.scenario
         self.manifest = manifest
         self.config = config
         self.actor = actor
-        self.critic = critic
+        self.networks = agent.networks
+        self.value = agent.team_value
+        self.rewards = rewards
         self.memory_dim = actor.memory_dim
         spec = self.spec
 
@@ -211,13 +217,17 @@ def load_policy(path: str | Path) -> TrainedPolicy:
     path = Path(path)
     manifest = artifacts.verify(path, "policy")
     config = from_dict(PolicyConfig, manifest.config, str(path / artifacts.MANIFEST))
+    rewards = None
+    if REWARDS in manifest.files:
+        rewards = RewardScale(**json.loads((path / REWARDS).read_text(encoding="utf-8")))
     setup = AgentSetup(
         spec=manifest.scenario,
         config=config,
         seed=0,  # of initial weights, which are all replaced
         train_step=tf.Variable(0, dtype=tf.int64, trainable=False),
+        rewards=rewards or UNSCALED,
     )
-    networks = build_agent(setup).networks
-    status = tf.train.Checkpoint(**networks).read(str(path / WEIGHTS))
+    agent = build_agent(setup)
+    status = tf.train.Checkpoint(**agent.networks).read(str(path / WEIGHTS))
     status.assert_consumed()
-    return TrainedPolicy(manifest, config, networks["actor"], networks.get("critic"))
+    return TrainedPolicy(manifest, config, agent, rewards)

@@ -72,6 +72,14 @@ class QMIXAgent(ValueAgent):
         """Likewise."""
         return (self._actor, self._target_actor), (self._mixer, self._target_mixer)
 
+    def local_values(
+        self, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Q_i of the greedy action."""
+        utilities, memory = self._actor.outputs(observations, memory)
+        legal = self._actor.mask(utilities, legal_actions)
+        return of_actions(utilities, tf.argmax(legal, axis=-1, output_type=tf.int32)), memory
+
     def values(self, experience: trajectory.Transition) -> Values:
         """What the learning networks say of a batch of windows."""
         seen = experience.time_step.observation

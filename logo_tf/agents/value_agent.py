@@ -13,6 +13,7 @@ from tf_agents.trajectories import trajectory
 from logo_tf.agents.mixer import LinearMixer, MonotonicMixer
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
 from logo_tf.agents.team_network import TeamNetwork
+from logo_tf.agents.team_value import TeamValue
 from logo_tf.seeds import derive
 
 
@@ -42,6 +43,7 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
     """
 
     metric_names = ValueInfo._fields
+    _mixer: network.Network
 
     def __init__(self, setup: AgentSetup) -> None:
         """Args: setup: what to build from, of either action kind."""
@@ -53,6 +55,38 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
     @abc.abstractmethod
     def trained(self) -> tuple[network.Network, ...]:
         """The networks that the loss trains."""
+
+    @property
+    def team_value(self) -> TeamValue:
+        """The mixer's value of what ``local_values`` says of the agents, in raw units."""
+
+        def estimate(
+            state: tf.Tensor, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            values, memory = self.local_values(observations, legal_actions, memory)
+            return self.raw_value(self._mixer((state, values))[0]), memory
+
+        return TeamValue(estimate, self.local_memory_dim)
+
+    @property
+    def local_memory_dim(self) -> int:
+        """M, what ``local_values`` remembers of each agent."""
+        return self._setup.config.memory
+
+    @abc.abstractmethod
+    def local_values(
+        self, observations: tf.Tensor, legal_actions: tf.Tensor, memory: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What agents expect in a row if they follow the policy.
+
+        Args:
+          observations: (B, N, O).
+          legal_actions: (B, N, A) bool.
+          memory: (B, N, M), zeros as an episode begins.
+
+        Returns:
+          (B, N), for the mixer, and the memory after the row.
+        """
 
     @abc.abstractmethod
     def value_terms(self, experience: trajectory.Transition, weights: Any) -> ValueInfo:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from logo_tf.agents.config import PlannerConfig
 from logo_tf.cli.parser import add_settings, verb
+
+if TYPE_CHECKING:
+    from logo_tf.agents.policy import TrainedPolicy
+
+
+@dataclasses.dataclass(frozen=True)
+class _EvalConfig:
+    """What ``policy eval`` can be told with ``--set``."""
+
+    planner: PlannerConfig = dataclasses.field(default_factory=PlannerConfig)
 
 
 def add(verbs: Any) -> None:
@@ -32,14 +44,25 @@ def add(verbs: Any) -> None:
     parser.add_argument("--out", metavar="RUN", required=True, help="the policy's folder, new")
     add_settings(parser, "width=256 imagination.horizon=5")
 
-    parser = verb(below, "eval", evaluate, "play episodes with a policy and print its return")
+    parser = verb(
+        below,
+        "eval",
+        evaluate,
+        "play episodes with a policy and print its return",
+        "example: logo-tf policy eval runs/macql --plan-with runs/logo --set planner.horizon=3",
+    )
     parser.add_argument("path", metavar="RUN", help="the policy")
     parser.add_argument("--scenario", metavar="S", help="the scenario (that of its data)")
     parser.add_argument(
         "--episodes", metavar="N", type=int, default=20, help="episodes to play (20)"
     )
-    parser.add_argument("--seed", metavar="K", type=int, default=0, help="fixes every episode (0)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--plan-with",
+        metavar="RUN",
+        help="a world model: play the same episodes once more with a central planner in it",
+    )
+    add_settings(parser, "planner.horizon=5, with --plan-with")
 
 
 def train(arguments: argparse.Namespace) -> int:
@@ -79,16 +102,29 @@ def train(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Play episodes and print the return."""
+    """Play episodes and print the return, of the policy and of a planner around it."""
     from logo_tf.artifacts import verify
     from logo_tf.cli.output import write_json, write_pairs
     from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.settings import resolve
     from logo_tf.config import require
     from logo_tf.evaluation.returns import evaluate_policy
     from logo_tf.scenarios.registry import scenario_spec
 
     require(arguments.episodes >= 1, f"--episodes must be at least 1, got {arguments.episodes}")
+    require(
+        arguments.plan_with is not None or not (arguments.set or arguments.config),
+        "--set and --config are the planner's: add --plan-with RUN, a world model",
+    )
     manifest = verify(arguments.path, "policy")
+    config = None
+    if arguments.plan_with is not None:
+        config = resolve(_EvalConfig(), arguments)
+        manifest.scenario.require_fits(
+            verify(arguments.plan_with, "world_model").scenario,
+            f"the policy {arguments.path}",
+            f"the world model {arguments.plan_with}",
+        )
     scenario = arguments.scenario or manifest.scenario.name
     manifest.scenario.require_fits(
         scenario_spec(scenario), f"the policy {arguments.path}", f"the scenario {scenario}"
@@ -97,12 +133,50 @@ def evaluate(arguments: argparse.Namespace) -> int:
     from logo_tf.agents.policy import load_policy
 
     policy = load_policy(arguments.path)
-    found = {
-        "scenario": scenario,
-        **evaluate_policy(scenario, policy, arguments.episodes, arguments.seed).to_dict(),
-    }
+    if config is not None:
+        return _compare(arguments, scenario, policy, config)
+    returns = evaluate_policy(scenario, policy, arguments.episodes, arguments.seed or 0)
+    found = {"scenario": scenario, **returns.to_dict()}
     if arguments.json:
         write_json(found)
         return 0
     write_pairs({name: value for name, value in found.items() if name != "returns"})
+    return 0
+
+
+def _compare(
+    arguments: argparse.Namespace, scenario: str, policy: TrainedPolicy, config: _EvalConfig
+) -> int:
+    """Play the same episodes with the policy and with a planner around it."""
+    from logo_tf.agents.planner import planner_of
+    from logo_tf.cli.output import write_json, write_line, write_table
+    from logo_tf.config import to_dict
+    from logo_tf.evaluation.returns import evaluate_policy, gain, shown
+    from logo_tf.world_model.artifact import load_world_model
+
+    planner = planner_of(policy, load_world_model(arguments.plan_with), config.planner)
+    episodes, seed = arguments.episodes, arguments.seed or 0
+    bare = evaluate_policy(scenario, policy, episodes, seed, "policy")
+    planned = evaluate_policy(scenario, planner, episodes, seed, "planner")
+    difference = gain(planned, bare)
+    if arguments.json:
+        write_json(
+            {
+                "scenario": scenario,
+                "settings": to_dict(config),
+                "policy": bare.to_dict(),
+                "planner": planned.to_dict(),
+                **difference,
+            }
+        )
+        return 0
+    left, right = bare.to_dict(), planned.to_dict()
+    rows = [(name, left[name], right[name]) for name in left if name != "returns"]
+    write_table(("", "policy", "planner"), rows, scenario)
+    mean, error = (shown(difference[name], bare.high) for name in ("gain_mean", "gain_error"))
+    value = "its value" if policy.value is not None else "no value, as it learned none"
+    write_line(
+        f"Same episodes: the planner earns {mean} more, standard error {error}. "
+        f"Beyond the horizon it has {value}."
+    )
     return 0

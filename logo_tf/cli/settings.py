@@ -35,7 +35,9 @@ def show(config: object) -> None:
     """Print the resolved config on standard error, one line a group, as ``--set`` takes it."""
     data = to_dict(config)
     loose = {name: value for name, value in data.items() if not isinstance(value, dict)}
-    groups = {"": loose, **{name: v for name, v in data.items() if isinstance(v, dict)}}
+    groups = {name: v for name, v in data.items() if isinstance(v, dict)}
+    if loose:
+        groups = {"": loose, **groups}
     for name, group in groups.items():
         shown = " ".join(f"{key}={json.dumps(value)}" for key, value in _dotted(group))
         sys.stderr.write(f"{name + ':' if name else 'settings:'} {shown}\n")

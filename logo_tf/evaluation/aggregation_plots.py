@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 
@@ -12,26 +12,33 @@ from logo_tf.evaluation.plots import draw
 
 
 def intervals_plot(
-    name: str, estimates: Mapping[str, Estimate], xlabel: str, level: float | None = None
+    name: str,
+    estimates: Mapping[str, Estimate],
+    arms: Sequence[str],
+    xlabel: str,
+    level: float | None = None,
 ) -> str:
     """One row an arm: its interval as a bar, its value as a line in it.
 
     Args:
       name: of the plot.
       estimates: arm -> value and interval.
+      arms: all of the experiment's, so that each has the same colour in every plot.
       xlabel: the quantity.
       level: where a dashed vertical line stands, to compare with.
     """
 
     def paint(axes: Axes) -> None:
-        for row, (value, low, high) in enumerate(estimates.values()):
-            colour = COLOURS[row % len(COLOURS)]
+        for row, (arm, (value, low, high)) in enumerate(estimates.items()):
+            colour = COLOURS[arms.index(arm) % len(COLOURS)]
             axes.barh(row, high - low, left=low, height=0.55, color=colour, alpha=0.35)
             axes.plot([value, value], [row - 0.28, row + 0.28], color=colour, linewidth=2.5)
         if level is not None:
             axes.axvline(level, color=GREY, linestyle="--", linewidth=1.3)
         axes.set_yticks(range(len(estimates)), list(estimates))
         axes.set_ylim(len(estimates) - 0.4, -0.6)
+        axes.use_sticky_edges = False  # or a bar's end is the axes' end
+        axes.margins(x=0.04)
         axes.set_xlabel(xlabel)
         axes.grid(axis="y", visible=False)
 

@@ -10,7 +10,7 @@ import numpy as np
 from logo_tf.config import require
 from logo_tf.metrics import progress
 from logo_tf.scenarios.play import play
-from logo_tf.scenarios.protocol import TeamPolicy
+from logo_tf.scenarios.protocol import Centralised, TeamPolicy
 from logo_tf.scenarios.registry import make_scenario
 
 _COPIES = 20  # scenario copies in step: one call of the policy acts for all of them
@@ -65,13 +65,32 @@ class Returns:
         return {**figures, "returns": list(self.returns)}
 
 
+def gain(returns: Returns, over: Returns) -> dict[str, float]:
+    """How much more was earned than by another policy in the same episodes.
+
+    Args:
+      returns: of the one.
+      over: of the other, played with the same seed.
+
+    Returns:
+      gain_mean, and gain_error, its standard error over the pairs (0 for a single one).
+    """
+    gains = np.subtract(returns.returns, over.returns)
+    error = float(np.std(gains, ddof=1) / np.sqrt(len(gains))) if len(gains) > 1 else 0.0
+    return {"gain_mean": float(np.mean(gains)), "gain_error": error}
+
+
 def shown(value: float, largest: float) -> str:
     """A return as text: whole where returns reach hundreds, with two decimals where not."""
     return f"{value:.0f}" if abs(largest) >= 100 else f"{value:.2f}"
 
 
 def evaluate_policy(
-    scenario: str, policy: TeamPolicy, episodes: int, seed: int, label: str | None = "evaluation"
+    scenario: str,
+    policy: TeamPolicy | Centralised,
+    episodes: int,
+    seed: int,
+    label: str | None = "evaluation",
 ) -> Returns:
     """Play whole episodes and add up their rewards.
 

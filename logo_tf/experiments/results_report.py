@@ -148,11 +148,12 @@ def _scores(results: Results) -> Section:
     if results.aggregate:
         baseline, better = results.config.compared, results.aggregate.improvement
         middle = results.aggregate.interquartile_means
+        arms = list(middle)
         low, high = _range(results.scores().values())
         profiles = performance_profiles(results.scores(), np.linspace(low, high, 60))
         blocks += [
             Figure(
-                intervals_plot("iqm", middle, "interquartile mean score"),
+                intervals_plot("iqm", middle, arms, "interquartile mean score"),
                 "The mean of the middle half of each arm's runs, with its interval.",
             ),
             Figure(profiles_plot(profiles), "Performance profiles: higher is better everywhere."),
@@ -160,7 +161,7 @@ def _scores(results: Results) -> Section:
         if better:
             blocks.append(
                 Figure(
-                    intervals_plot("improvement", better, f"chance to beat {baseline}", 0.5),
+                    intervals_plot("improvement", better, arms, f"chance to beat {baseline}", 0.5),
                     f"How probable it is that a run beats one of {baseline} on the same dataset.",
                 )
             )

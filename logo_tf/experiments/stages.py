@@ -79,6 +79,8 @@ def stages(config: RunConfig, out: Path) -> list[Stage]:
         return lambda: newest_version(out / EXPORTS / name)
 
     learned = {"dataset": "dataset", "world_model": "world_model"}
+    # A policy that imagines nothing is not made from the world model.
+    asked = learned if config.policy.imagination.share > 0 else {"dataset": "dataset"}
     return [
         Stage(
             "dataset", "Dataset", "dataset", {}, folder("dataset"),
@@ -94,7 +96,7 @@ def stages(config: RunConfig, out: Path) -> list[Stage]:
             lambda places: _train_bc(config, places, out / "bc"), "bc",
         ),
         Stage(
-            "policy", "Policy", "policy", learned, folder("policy"),
+            "policy", "Policy", "policy", asked, folder("policy"),
             lambda places: _train_policy(config, places, out / "policy"), "policy",
         ),
         Stage(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -12,6 +13,12 @@ from logo_tf.errors import LogoError
 from logo_tf.world_model.protocol import WorldModel, next_agent_mask, next_legal
 
 Imagine = Callable[..., "Rollout"]
+# So many branches (a batch whose size is known) are imagined in so many portions, whatever the
+# number of cores, which results must not depend on: 1.5 times as fast on two (5,000 branches of
+# HalfCheetah-2x3; 2 times with 50,000).
+_LARGE = 4096
+_PORTIONS = 4
+Choose = Callable[[tf.Tensor, "Branch"], tuple[tf.Tensor, tf.Tensor]]
 
 
 class GraphPolicy(NamedTuple):
@@ -44,7 +51,7 @@ class Rollout(NamedTuple):
     uncertainty: tf.Tensor
 
 
-class _Branch(NamedTuple):
+class Branch(NamedTuple):
     """Where the branches stand; ``running`` (B,) is 0 once a branch has ended."""
 
     observations: tf.Tensor
@@ -62,7 +69,8 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
     model's mean prediction as the next row, and stop at predicted endings (probability
     above one half). Steps after that are computed but marked invalid. Time limits are
     not imagined. Predictions are clipped to the range of the training data, so a branch
-    cannot run away.
+    cannot run away. Many branches are imagined in a few portions side by side: where an
+    operation has one thread, that keeps several cores busy.
 
     Args:
       model: the world model; its current weights are read at every call.
@@ -80,14 +88,19 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
     """
     if horizon < 1:
         raise LogoError(f"imagination: horizon must be at least 1, got {horizon}")
-    spec = model.spec
-    rows = transitions_spec(spec)
+
+    def imagine_from(branch: Branch, seed: tf.Tensor) -> Rollout:
+        def choose(t: tf.Tensor, now: Branch) -> tuple[tf.Tensor, tf.Tensor]:
+            own = tf.random.fold_in(seed, t)
+            return policy.act(now.observations, now.legal_actions, now.memories.policy, own)
+
+        return unroll(model, choose, branch, horizon)[1]
 
     @tf.function(autograph=False)
     def imagine(start: Transitions, seed: tf.Tensor, memories: Memories | None = None) -> Rollout:
         if memories is None:
             memories = _nothing(model, policy, tf.shape(start.state)[0])
-        branch = _Branch(
+        branch = Branch(
             start.observations,
             start.state,
             start.legal_actions,
@@ -95,22 +108,57 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
             memories,
             tf.ones(tf.shape(start.state)[:1]),
         )
-        kept = tf.nest.map_structure(
-            lambda one: tf.TensorArray(one.dtype, horizon, element_shape=(None, *one.shape)),
-            Rollout(rows, tf.TensorSpec((), tf.float32), tf.TensorSpec((), tf.float32)),
-        )
 
-        def advance(t: tf.Tensor, branch: _Branch, kept: Rollout) -> tuple:
-            after, step = _step(model, policy, branch, tf.random.fold_in(seed, t))
-            kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, step)
-            return t + 1, after, kept
-
-        _, _, kept = tf.while_loop(
-            lambda t, *_: t < horizon, advance, (tf.constant(0), branch, kept)
-        )
-        return tf.nest.map_structure(lambda array: array.stack(), kept)
+        rows = start.state.shape[0] or 0  # unknown to a graph of any number of branches
+        if rows < _LARGE:
+            return imagine_from(branch, seed)
+        bounds = [rows * number // _PORTIONS for number in range(_PORTIONS + 1)]
+        found = [
+            imagine_from(
+                tf.nest.map_structure(lambda values, a=a, b=b: values[a:b], branch),
+                tf.random.fold_in(seed, number),
+            )
+            for number, (a, b) in enumerate(itertools.pairwise(bounds))
+        ]
+        return tf.nest.map_structure(lambda *parts: tf.concat(parts, axis=1), *found)
 
     return imagine
+
+
+def unroll(
+    model: WorldModel,
+    choose: Choose,
+    start: Branch,
+    horizon: int,
+    keep: Callable[[Rollout], Any] = lambda step: step,
+) -> tuple[Branch, Any]:
+    """Take H imagined steps, inside of a graph function; ``make_imagine`` says how.
+
+    Args:
+      model: the world model.
+      choose: (step number (), ``Branch``) -> joint actions, and what ``memories.policy`` is
+        after them.
+      start: where the branches stand.
+      horizon: H, at least 1.
+      keep: picks what is kept of the steps, out of a ``Rollout``.
+
+    Returns:
+      Where the branches stand afterwards, and what was kept, led by (H, B).
+    """
+    scalar = tf.TensorSpec((), tf.float32)
+    kept = tf.nest.map_structure(
+        lambda one: tf.TensorArray(one.dtype, horizon, element_shape=(None, *one.shape)),
+        keep(Rollout(transitions_spec(model.spec), scalar, scalar)),
+    )
+
+    def advance(t: tf.Tensor, branch: Branch, kept: Any) -> tuple:
+        actions, memory = choose(t, branch)
+        after, step = _step(model, branch, actions, memory)
+        kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, keep(step))
+        return t + 1, after, kept
+
+    _, last, kept = tf.while_loop(lambda t, *_: t < horizon, advance, (tf.constant(0), start, kept))
+    return last, tf.nest.map_structure(lambda array: array.stack(), kept)
 
 
 def make_remember(
@@ -151,15 +199,13 @@ def _nothing(model: WorldModel, policy: GraphPolicy, rows: tf.Tensor) -> Memorie
 
 
 def _step(
-    model: WorldModel, policy: GraphPolicy, branch: _Branch, seed: tf.Tensor
-) -> tuple[_Branch, Rollout]:
-    """One step of every branch."""
+    model: WorldModel, branch: Branch, actions: tf.Tensor, memory: tf.Tensor
+) -> tuple[Branch, Rollout]:
+    """One step of every branch; ``memory``: of whoever chose the actions, after them."""
     spec = model.spec
-    memories = branch.memories
-    actions, ours = policy.act(branch.observations, branch.legal_actions, memories.policy, seed)
     actions = tf.cast(actions, tf.as_dtype(spec.action_dtype))
     predicted = model.step(
-        branch.state, branch.observations, actions, branch.agent_mask, memories.model
+        branch.state, branch.observations, actions, branch.agent_mask, branch.memories.model
     )
     legal = next_legal(predicted, spec)
     alive = branch.agent_mask * next_agent_mask(legal, spec)
@@ -179,7 +225,7 @@ def _step(
         next_agent_mask=alive,
     )
     running = branch.running * (1.0 - terminals)
-    after = _Branch(
-        observations, predicted.state, legal, alive, Memories(ours, predicted.memory), running
+    after = Branch(
+        observations, predicted.state, legal, alive, Memories(memory, predicted.memory), running
     )
     return after, Rollout(step, branch.running, predicted.uncertainty)

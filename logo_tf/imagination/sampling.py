@@ -103,6 +103,14 @@ def relative(uncertainty: tf.Tensor) -> tf.Tensor:
     return tf.math.divide_no_nan(uncertainty, tf.reduce_mean(middle))
 
 
+def masked_median(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
+    """Median (...) of the values (..., M) that count, (..., M) bool: at least one in each row."""
+    ordered = tf.sort(tf.where(counts, values, values.dtype.max))
+    number = tf.reduce_sum(tf.cast(counts, tf.int32), axis=-1, keepdims=True)
+    middle = tf.concat([(number - 1) // 2, number // 2], axis=-1)  # the same one, or two
+    return tf.reduce_mean(tf.gather(ordered, middle, axis=-1, batch_dims=-1), axis=-1)
+
+
 def effective_sample_size(weights: tf.Tensor) -> tf.Tensor:
     """(sum w)^2 / sum w^2, between 1 and the number of positive weights; 0 for none."""
     return tf.math.divide_no_nan(

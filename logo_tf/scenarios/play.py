@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
-from logo_tf.scenarios.protocol import Frame, Lockstep, Remembering, Scenario, TeamPolicy
+from logo_tf.scenarios.protocol import (
+    Centralised,
+    Frame,
+    Lockstep,
+    Remembering,
+    Scenario,
+    TeamPolicy,
+)
 from logo_tf.scenarios.row_generator import RowGenerator
 from logo_tf.shapes import check_shapes
 from logo_tf.specs import ScenarioSpec
 
 
 def play(
-    scenarios: Sequence[Scenario], policy: TeamPolicy, episodes: int, seed: int
+    scenarios: Sequence[Scenario],
+    policy: TeamPolicy | Centralised,
+    episodes: int,
+    seed: int,
 ) -> Iterator[Episode]:
     """Play episodes and yield them in order.
 
@@ -26,7 +37,8 @@ def play(
     ``rng`` (see ``RowGenerator``) comes from a stream of that row's episode. So episode i
     is the same whatever K is and however many episodes are asked for, as long as the
     policy draws with a leading axis B and its answer for one row does not depend on the
-    others. What a ``Remembering`` policy remembers is kept with each episode.
+    others. What a ``Remembering`` or ``Centralised`` policy remembers is kept with each
+    episode; the latter is shown the whole frame.
 
     Args:
       scenarios: K copies of one scenario; they are reset, stepped and not closed.
@@ -54,7 +66,7 @@ def play(
 def _play(
     scenarios: Sequence[Scenario],
     spec: ScenarioSpec,
-    policy: TeamPolicy,
+    policy: TeamPolicy | Centralised,
     episodes: int,
     seed: int,
 ) -> Iterator[Episode]:
@@ -117,17 +129,22 @@ class _Running:
         )
 
 
-def _choose(policy: TeamPolicy, running: list[_Running], spec: ScenarioSpec) -> np.ndarray:
+def _choose(
+    policy: TeamPolicy | Centralised, running: list[_Running], spec: ScenarioSpec
+) -> np.ndarray:
     """(K, ...) the joint actions of all running episodes, in one call."""
-    frames = [one.frames[-1] for one in running]
-    observations = np.stack([frame.observations for frame in frames])
-    legal_actions = np.stack([frame.legal_actions for frame in frames])
+    now = zip(*(one.frames[-1] for one in running), strict=True)
+    fields: list[Any] = [np.stack(field) for field in now]
+    frames = Frame(*fields)
     rng = RowGenerator([one.rng for one in running])
-    if not isinstance(policy, Remembering):
-        return np.asarray(policy.act(observations, legal_actions, rng))
+    if not isinstance(policy, Remembering | Centralised):
+        return np.asarray(policy.act(frames.observations, frames.legal_actions, rng))
     nothing = np.zeros((spec.num_agents, policy.memory_dim), np.float32)
     memory = np.stack([nothing if one.memory is None else one.memory for one in running])
-    actions, memory = policy.act_on(observations, legal_actions, memory, rng)
+    if isinstance(policy, Centralised):
+        actions, memory = policy.plan_on(frames, memory, rng)
+    else:
+        actions, memory = policy.act_on(frames.observations, frames.legal_actions, memory, rng)
     for one, remembered in zip(running, memory, strict=True):
         one.memory = remembered
     return np.asarray(actions)

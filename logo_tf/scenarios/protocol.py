@@ -120,3 +120,28 @@ class Remembering(Protocol):
         Returns:
           The joint actions and the memory after them.
         """
+
+
+@runtime_checkable
+class Centralised(Protocol):
+    """A joint policy that is executed centrally: it is shown the global state.
+
+    Attributes:
+      memory_dim: M, what it remembers of each agent; 0 is nothing.
+    """
+
+    memory_dim: int
+
+    def plan_on(
+        self, frames: Frame, memory: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Choose joint actions.
+
+        Args:
+          frames: what B teams see, every field led by the axis B.
+          memory: (B, N, M) float32, zeros as an episode begins.
+          rng: the only source of randomness.
+
+        Returns:
+          (B, N) int32 or (B, N, A) float32 within the bounds, and the memory after them.
+        """

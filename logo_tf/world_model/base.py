@@ -62,6 +62,7 @@ class BaseWorldModel(tf.Module, abc.ABC):
     """
 
     memory_dim = 0
+    routes = 1
 
     def __init__(
         self,

@@ -62,6 +62,9 @@ class WorldModel(Protocol):
     memory_dim: int
     """M, how much each agent remembers; 0 for a model of one step without a past."""
 
+    routes: int
+    """Among how many members rows are dealt: row i is predicted by number i mod routes."""
+
     @property
     def spec(self) -> ScenarioSpec:
         """The scenario it simulates."""

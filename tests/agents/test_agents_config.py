@@ -1,6 +1,6 @@
 import pytest
 
-from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.config import PlannerConfig, PolicyConfig
 from logo_tf.config import from_dict, override, to_dict
 from logo_tf.errors import LogoError
 
@@ -36,3 +36,22 @@ def test_no_share_leaves_no_imagined_rows_to_push_down():
     settings = ["cql_rows=imagined", "imagination.share=0"]
     with pytest.raises(LogoError, match="policy.imagination.share is 0: raise it, or choose"):
         override(PolicyConfig(), settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("horizon=0", "planner.horizon must be at least 1"),
+        ("candidates=2", "planner.candidates must be at least 3"),
+        ("elites=0", "planner.elites must be at least 1"),
+        ("elites=65", "planner.elites must be at most planner.candidates, got 65 and 64"),
+        ("rounds=0", "planner.rounds must be at least 1"),
+        ("initial_std=0", "planner.initial_std must be positive"),
+        ("initial_uniform=0", "planner.initial_uniform must be in"),
+        ("beta=-1", "planner.beta must not be negative"),
+        ("smoothing=1", "planner.smoothing must be in"),
+    ],
+)
+def test_the_planner_refuses(setting, message):
+    with pytest.raises(LogoError, match=message):
+        override(PlannerConfig(), [setting])

@@ -38,7 +38,7 @@ class StopAt:
 
 def weights(path):
     policy = load_policy(path)
-    networks = [policy.actor] + ([policy.critic] if policy.critic else [])
+    networks = policy.networks.values()
     return [variable.numpy() for net in networks for variable in net.variables]
 
 

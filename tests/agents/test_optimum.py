@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from logo_tf.agents.config import PlannerConfig
 from logo_tf.agents.learner import train_policy
+from logo_tf.agents.planner import planner_of
 from logo_tf.agents.policy import load_policy
 from logo_tf.agents.registry import default_config
 from logo_tf.config import override
@@ -12,6 +14,9 @@ from logo_tf.scenarios.play import play
 from logo_tf.scenarios.protocol import Frame
 from logo_tf.scenarios.random_policy import RandomPolicy
 from logo_tf.specs import ScenarioSpec
+from logo_tf.world_model.artifact import load_world_model
+from logo_tf.world_model.config import WorldModelConfig
+from logo_tf.world_model.trainer import train_world_model
 
 pytestmark = pytest.mark.slow
 
@@ -152,3 +157,25 @@ def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, 
     )
     path = train_policy(data, config, 0, tmp_path / "policy", loggers=[])
     assert _mean_return(scenario, load_policy(path), 200, 1) > scenario.optimum - 0.03
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings"),
+    [(Recall, {"initial_uniform": 1.0}), (Aim, {"initial_std": 0.5})],
+)
+def test_a_planner_in_a_good_model_reaches_it_around_a_poor_policy(scenario, settings, tmp_path):
+    """Cloned random behaviour has no cue of its own to go by, and no value."""
+    spec = scenario.spec
+    episodes = list(play([scenario()], RandomPolicy(spec), 1000, 0))
+    data = write_dataset(tmp_path / "data", spec, episodes, config={}, provenance={})
+    cloning = override(
+        default_config("bc", spec.action_kind), ["width=8", "steps=100", "log_every=50"]
+    )
+    policy = load_policy(train_policy(data, cloning, 0, tmp_path / "policy", loggers=[]))
+    learning = override(WorldModelConfig(), ["width=64", "steps=1500", "unroll=1"])
+    model = train_world_model(data, learning, 0, tmp_path / "model", loggers=[])
+    config = PlannerConfig(horizon=1, rounds=4, **settings)
+    planner = planner_of(policy, load_world_model(model), config)
+    bare, planned = (_mean_return(scenario, one, 200, 1) for one in (policy, planner))
+    assert bare < scenario.optimum - 0.1
+    assert planned > scenario.optimum - 0.03

@@ -96,9 +96,18 @@ def test_manifest_names_parents_and_figures(policies):
     assert manifest.figures["parameters"] > 0
     assert set(manifest.files) == {
         "metrics.jsonl",
+        "rewards.json",
         "weights/networks.index",
         "weights/networks.data-00000-of-00001",
     }
+
+
+def test_the_units_of_its_rewards_are_kept(policies, make_episodes):
+    for kind, path in policies.items():
+        policy = load_policy(path)
+        logged = np.concatenate([e.rewards for e in make_episodes(policy.spec, 8)])
+        assert 0.5 < policy.rewards.scale / logged.std() < 2.0, kind  # of the training episodes
+        assert policy.value is None
 
 
 def test_refuses_what_was_changed(policies, tmp_path):

@@ -70,6 +70,7 @@ def test_no_words_print_help_and_fail(capsys):
         (["policy", "train", "--data", "d", "--out", "x", "--algorithm", "maql"], "'macql'"),
         (["policy", "eval", "nowhere"], "nowhere: no such folder"),
         (["policy", "eval", "nowhere", "--episodes", "0"], "--episodes must be at least 1"),
+        (["policy", "eval", "nowhere", "--set", "planner.horizon=2"], "add --plan-with RUN"),
         (["export", "nowhere"], "export needs --name NAME"),
         (["export", "nowhere", "--name", "x"], "nowhere: no such folder"),
         (["show", "nowhere"], "nowhere: no such file or folder"),

@@ -73,3 +73,72 @@ def test_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
     assert main([*train, "--algorithm", "bc"]) == 2
     assert "bc learns from real data alone" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_planner_plays_the_policys_episodes(tiny_dataset, tmp_path, capsys, monkeypatch):
+    """On a scenario that replays a toy episode's first frame, whatever is done."""
+    dataset = tiny_dataset("discrete")
+    data, model, policy = str(dataset.path), str(tmp_path / "model"), str(tmp_path / "policy")
+    assert main(["model", "train", "--data", data, "--out", model, "--set", *TINY_MODEL]) == 0
+    train = ["policy", "train", "--data", data, "--out", policy]
+    assert main([*train, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
+    monkeypatch.setattr("logo_tf.scenarios.registry.scenario_spec", lambda name: dataset.spec)
+    monkeypatch.setattr("logo_tf.evaluation.returns.make_scenario", lambda name: Still(dataset))
+    capsys.readouterr()
+    evaluate = ["policy", "eval", policy, "--plan-with", model, "--episodes", "2"]
+    settings = ["--set", "planner.horizon=2", "planner.candidates=4", "planner.elites=2"]
+    assert main([*evaluate, *settings, "--json"]) == 0
+    said = capsys.readouterr()
+    assert "planner: horizon=2 candidates=4 elites=2" in said.err
+    found = json.loads(said.out)
+    assert found["policy"]["returns"] == [2.0, 2.0] == found["planner"]["returns"]
+    assert (found["gain_mean"], found["gain_error"]) == (0.0, 0.0)
+    assert found["settings"]["planner"]["horizon"] == 2
+    assert main([*evaluate, *settings]) == 0
+    said = capsys.readouterr().out
+    assert "return_mean" in said
+    assert "the planner earns 0.00 more, standard error 0.00" in said
+
+    assert main([*evaluate, "--set", "planner.horizon=0"]) == 2
+    assert "planner.horizon must be at least 1" in capsys.readouterr().err
+
+
+def test_a_planner_in_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
+    discrete, continuous = (str(tiny_dataset(kind).path) for kind in ("discrete", "continuous"))
+    model, policy = str(tmp_path / "model"), str(tmp_path / "policy")
+    assert main(["model", "train", "--data", discrete, "--out", model, "--set", *TINY_MODEL]) == 0
+    train = ["policy", "train", "--data", continuous, "--algorithm", "bc", "--out", policy]
+    assert main([*train, "--set", *TINY_POLICY]) == 0
+    capsys.readouterr()
+    assert main(["policy", "eval", policy, "--plan-with", model]) == 2
+    assert "does not fit the world model" in capsys.readouterr().err
+    assert main(["policy", "eval", policy, "--plan-with", policy]) == 2
+    assert "world_model" in capsys.readouterr().err.splitlines()[-1]
+
+
+class Still:
+    """Two steps in one place, a reward of 1 for each."""
+
+    def __init__(self, dataset):
+        self.spec = dataset.spec
+        self._row = {
+            name: dataset.field(name)[0]
+            for name in ("observations", "state", "legal_actions", "agent_mask")
+        }
+
+    def reset(self, seed=None):
+        self._step = 0
+        return self._frame(0.0)
+
+    def step(self, actions):
+        assert self._row["legal_actions"][range(len(actions)), actions].all()
+        self._step += 1
+        return self._frame(1.0)
+
+    def close(self):
+        pass
+
+    def _frame(self, reward):
+        from logo_tf.scenarios.protocol import Frame
+
+        return Frame(**self._row, reward=reward, terminated=self._step == 2, truncated=False)

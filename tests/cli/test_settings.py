@@ -20,3 +20,12 @@ def test_the_later_wins_and_all_is_shown(tmp_path, capsys):
     assert shown.out == ""
     assert "seed=3" in shown.err.splitlines()[0]
     assert "imagination.horizon=4" in shown.err
+
+
+def test_groups_alone_are_shown_without_an_empty_line(capsys):
+    from logo_tf.cli.policy import _EvalConfig
+
+    given = argparse.Namespace(config=None, set=["planner.horizon=2"], seed=1)
+    assert resolve(_EvalConfig(), given).planner.horizon == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("planner: horizon=2 candidates=")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from logo_tf.errors import LogoError
-from logo_tf.evaluation.returns import Returns, evaluate_policy, shown
+from logo_tf.evaluation.returns import Returns, evaluate_policy, gain, shown
 from logo_tf.scenarios.random_policy import RandomPolicy
 from logo_tf.scenarios.registry import scenario_spec
 
@@ -25,6 +25,15 @@ def test_figures_by_hand():
         "won_share": 0.5,
         "returns": [1.0, 3.0, 8.0],
     }
+
+
+def test_gains_by_hand():
+    def of(*returns):
+        return Returns(returns=returns, lengths=(1,) * len(returns))
+
+    found = gain(of(4.0, 5.0, 9.0), over=of(1.0, 3.0, 8.0))  # 3, 2 and 1 more
+    assert found == pytest.approx({"gain_mean": 2.0, "gain_error": 1 / np.sqrt(3)})
+    assert gain(of(4.0), over=of(1.0)) == {"gain_mean": 3.0, "gain_error": 0.0}
 
 
 def test_the_same_seed_plays_the_same_and_fewer_are_the_first_ones():

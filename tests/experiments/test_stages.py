@@ -7,6 +7,7 @@ from rich.console import Console
 
 from logo_tf import artifacts
 from logo_tf.artifacts import Manifest
+from logo_tf.config import override
 from logo_tf.errors import LogoError
 from logo_tf.experiments.clock import StageClock
 from logo_tf.experiments.config import preset
@@ -82,3 +83,13 @@ def test_the_newest_version_is_the_highest_number(tmp_path):
     for name in ("2", "10", "11.partial", "export.lock"):
         (tmp_path / name).mkdir()
     assert newest_version(tmp_path) == tmp_path / "10"
+
+
+def test_a_policy_that_imagines_nothing_is_not_made_from_the_world_model(tmp_path):
+    def parents(settings):
+        config = override(preset("smoke"), settings)
+        (policy,) = [stage for stage in stages(config, tmp_path) if stage.name == "policy"]
+        return set(policy.parents)
+
+    assert parents([]) == {"dataset", "world_model"}
+    assert parents(["policy.imagination.share=0"]) == {"dataset"}

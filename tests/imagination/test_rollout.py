@@ -97,6 +97,28 @@ def test_seeds_decide(world, rollout):
         assert not np.allclose(other.transitions.actions, rollout.transitions.actions)
 
 
+def test_many_branches_are_portions_each_like_a_rollout_of_its_own(world, monkeypatch):
+    monkeypatch.setattr("logo_tf.imagination.rollout._LARGE", 6)
+    rows = tf.range(7) % len(world.start.rewards)
+    start = tf.nest.map_structure(lambda values: tf.gather(values, rows), world.start)
+    start = tf.nest.map_structure(
+        lambda values: tf.ensure_shape(values, (7, *values.shape[1:])), start
+    )
+    imagine = make_imagine(world.model, world.policy, HORIZON)
+    whole = imagine(start, SEED)
+    assert whole.valid.shape == (HORIZON, 7)
+    for number, (a, b) in enumerate(((0, 1), (1, 3), (3, 5), (5, 7))):
+        part = tf.nest.map_structure(lambda values, a=a, b=b: values[a:b], start)
+        alone = imagine(part, tf.random.fold_in(SEED, number))
+        tf.nest.map_structure(
+            lambda all_, one, a=a, b=b: np.testing.assert_allclose(
+                all_.numpy()[:, a:b], one.numpy(), rtol=1e-5, atol=1e-5
+            ),
+            whole,
+            alone,
+        )
+
+
 def test_a_horizon_is_needed(world):
     with pytest.raises(LogoError, match="horizon must be at least 1"):
         make_imagine(world.model, world.policy, 0)

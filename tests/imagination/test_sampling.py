@@ -14,6 +14,7 @@ from logo_tf.imagination.sampling import (
     SAMPLERS,
     effective_sample_size,
     make_sampler,
+    masked_median,
     relative,
 )
 
@@ -25,6 +26,12 @@ def test_relative_to_the_median():
     np.testing.assert_allclose(relative(tf.constant([5.0, 1.0, 2.0])), [2.5, 0.5, 1])
     np.testing.assert_array_equal(relative(tf.zeros(3)), np.zeros(3))
     assert relative(tf.zeros(0)).shape == (0,)
+
+
+def test_medians_of_what_counts():
+    values = tf.constant([[5.0, 1.0, 9.0, 2.0], [5.0, 1.0, 9.0, 2.0], [5.0, 1.0, 9.0, 2.0]])
+    counts = tf.constant([[True] * 4, [True, True, False, True], [False, False, True, False]])
+    np.testing.assert_array_equal(masked_median(values, counts), [3.5, 2.0, 9.0])
 
 
 def test_uncertainty_is_truncated():

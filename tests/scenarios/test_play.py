@@ -168,6 +168,24 @@ def test_what_a_policy_remembers_stays_with_its_episode(copies):
         assert_same(one, other)
 
 
+@pytest.mark.parametrize("copies", [1, 3])
+def test_central_control_is_shown_the_state_and_remembers(copies):
+    """It counts its own steps, as the state does, and draws as the random policy does."""
+
+    class Controls:
+        memory_dim = 1
+
+        def plan_on(self, frames, memory, rng):
+            np.testing.assert_array_equal(memory[:, 0, 0], frames.state[:, 1])
+            assert frames.agent_mask.shape == (len(memory), 2)
+            chosen = RandomPolicy(COUNTING_SPEC).act(frames.observations, frames.legal_actions, rng)
+            return chosen, memory + 1
+
+    played = list(play([Counting() for _ in range(copies)], Controls(), 6, 5))
+    for one, other in zip(played, play_counting(2, 6), strict=True):
+        assert_same(one, other)
+
+
 def test_errors_come_before_the_first_episode():
     policy = RandomPolicy(COUNTING_SPEC)
     with pytest.raises(LogoError, match="at least one scenario"):

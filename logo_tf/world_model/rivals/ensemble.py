@@ -42,6 +42,8 @@ class EnsembleWorldModel(BaseWorldModel):
         self._bootstraps = [
             seeds.derive(seed, "bootstrap", k) for k in range(config.ensemble.members)
         ]
+        routed = config.ensemble.propagation == "routed"
+        self.routes = config.ensemble.elites if routed else 1
 
     @property
     def trainable_variables(self) -> tuple[tf.Variable, ...]:

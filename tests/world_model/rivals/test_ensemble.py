@@ -51,6 +51,7 @@ def test_neighbouring_states_are_drawn_apart():
 
 
 def test_each_row_is_predicted_by_one_elite(ensemble, arguments):
+    assert ensemble.routes == 2
     prediction = ensemble.step(*arguments)
     each = [member.step(*arguments).state.numpy() for member in ensemble.members()]
     for row in range(6):
@@ -59,6 +60,7 @@ def test_each_row_is_predicted_by_one_elite(ensemble, arguments):
 
 def test_mean_propagation(ensemble, any_model, arguments):
     prediction = other(ensemble, any_model, propagation="mean").step(*arguments)
+    assert other(ensemble, any_model, propagation="mean").routes == 1
     each = [member.step(*arguments) for member in ensemble.members()[:2]]
     np.testing.assert_allclose(prediction.reward, (each[0].reward + each[1].reward) / 2, rtol=1e-4)
     for name in ("reward", "state"):  # variance of a mixture: the mean one, and that of the means
