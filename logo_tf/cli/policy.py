@@ -173,10 +173,11 @@ def _compare(
     left, right = bare.to_dict(), planned.to_dict()
     rows = [(name, left[name], right[name]) for name in left if name != "returns"]
     write_table(("", "policy", "planner"), rows, scenario)
-    mean, error = (shown(difference[name], bare.high) for name in ("gain_mean", "gain_error"))
+    gained, error = difference["gain_mean"], shown(difference["gain_error"], bare.high)
+    mean = f"{shown(abs(gained), bare.high)} {'less' if gained < 0 else 'more'}"
     value = "its value" if policy.value is not None else "no value, as it learned none"
     write_line(
-        f"Same episodes: the planner earns {mean} more, standard error {error}. "
+        f"Same episodes: the planner earns {mean}, standard error {error}. "
         f"Beyond the horizon it has {value}."
     )
     return 0

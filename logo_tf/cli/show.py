@@ -47,11 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
         }
         write_json(shown)
         return 0
-    write_line(f"{where}: a {manifest.kind} artefact")
-    write_pairs(
-        {
+    article = "an" if manifest.kind.startswith(("a", "e", "i", "o", "u")) else "a"
+    write_line(f"{where}: {article} {manifest.kind} artefact")
+    scenario = {}
+    if manifest.spec:  # an experiment is of several
+        scenario = {
             "scenario": manifest.scenario.name,
             "environment": manifest.scenario.environment,
+        }
+    write_pairs(
+        {
+            **scenario,
             "hash": manifest.hash,
             "written by": f"logo_tf {manifest.logo_tf}, format version {manifest.format_version}",
             "files": len(manifest.files),
@@ -70,8 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _manifest(path: Path) -> tuple[Manifest, Path]:
-    """The manifest of an artefact or a run; a file inside one means the whole."""
-    from logo_tf.artifacts import MANIFEST, load_manifest
+    """The manifest of an artefact, a run or an experiment; a file inside one means the whole."""
+    from logo_tf.artifacts import MANIFEST, load_manifest, read_manifest
+    from logo_tf.experiments.experiment import EXPERIMENT_FILE
     from logo_tf.experiments.run_folder import RUN_FILE, read_run
 
     if not path.exists():
@@ -79,6 +86,8 @@ def _manifest(path: Path) -> tuple[Manifest, Path]:
     folder = path if path.is_dir() else path.parent
     if (folder / RUN_FILE).is_file() and not (folder / MANIFEST).is_file():
         return read_run(folder), folder
+    if (folder / EXPERIMENT_FILE).is_file() and not (folder / MANIFEST).is_file():
+        return read_manifest(folder / EXPERIMENT_FILE, "experiment"), folder
     return load_manifest(folder), folder
 
 
@@ -97,18 +106,23 @@ def _lineage(
 
 
 def _nearby(where: Path) -> dict[str, Path]:
-    """Hash -> folder of the artefacts around a folder, up to three levels above it.
+    """Hash -> folder of the artefacts around a folder.
 
-    Three, because an export stands at RUN/saved_models/NAME/VERSION and its parents
-    at RUN/policy.
+    Up to three levels above it, because an export stands at RUN/saved_models/NAME/VERSION
+    and its parents at RUN/policy; and, inside of an experiment, all of its artefacts.
     """
     from logo_tf.artifacts import MANIFEST, load_manifest
+    from logo_tf.experiments.experiment import EXPERIMENT_FILE
 
+    above = list(where.absolute().parents)
+    files = [file for folder in above[:3] for file in sorted(folder.glob(f"*/{MANIFEST}"))]
+    for folder in above:
+        if (folder / EXPERIMENT_FILE).is_file():
+            files += sorted(folder.rglob(MANIFEST))
     found: dict[str, Path] = {}
-    for above in list(where.absolute().parents)[:3]:
-        for file in sorted(above.glob(f"*/{MANIFEST}")):
-            try:
-                found.setdefault(load_manifest(file.parent).hash, file.parent)
-            except LogoError:
-                continue  # of another version or broken: not an ancestor that can be shown
+    for file in files:
+        try:
+            found.setdefault(load_manifest(file.parent).hash, file.parent)
+        except LogoError:
+            continue  # of another version or broken: not an ancestor that can be shown
     return found

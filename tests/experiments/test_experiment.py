@@ -106,7 +106,12 @@ def test_it_leaves_a_table_a_page_and_every_artefact(done, capsys):
     assert text.count("<svg") == 4
     assert main(["show", str(place / "policy"), "--json"]) == 0
     lineage = json.loads(capsys.readouterr().out)["lineage"]
-    assert {line["role"] for line in lineage} == {"dataset", "world_model"}
+    assert {(line["role"], line["path"]) for line in lineage} == {
+        ("dataset", str(done / TASK / "dataset")),
+        ("world_model", str(done / TASK / "models/logo/seed-0")),
+    }
+    assert main(["show", str(done)]) == 0
+    assert "an experiment artefact" in capsys.readouterr().out
 
 
 def test_nothing_is_made_again(done, file, capsys):
