@@ -122,7 +122,7 @@ class _Schedule:
                 if self._tell(name, future.result()):
                     order.done(name)
         if self._kept:
-            self._console.print(f"[dim]{self._kept} of {len(self._jobs)} were there already[/dim]")
+            self._print(f"[dim]{self._kept} of {len(self._jobs)} were there already[/dim]")
         return self._failed
 
     def _is_there(self, name: str) -> bool:
@@ -132,9 +132,12 @@ class _Schedule:
             self._fail(name, Outcome(2, str(error), 0.0))
             return False
 
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True)  # one job, one line, even in a file
+
     def _fail(self, name: str, outcome: Outcome) -> None:
         self._failed[name] = outcome
-        self._console.print(f"[red]failed[/red]  {name}  {outcome.last}")
+        self._print(f"[red]failed[/red]  {name}  {outcome.last}")
 
     def _tell(self, name: str, outcome: Outcome) -> bool:
         """Note and tell how a job ended; whether it ended well."""
@@ -146,5 +149,5 @@ class _Schedule:
             return False
         self._made += 1
         done = f"{self._made + self._kept}/{len(self._jobs)}"
-        self._console.print(f"[dim]{done}[/dim]  {name}  {outcome.seconds / 60:.1f} min")
+        self._print(f"[dim]{done}[/dim]  {name}  {outcome.seconds / 60:.1f} min")
         return True

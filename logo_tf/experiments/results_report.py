@@ -130,7 +130,7 @@ def _aggregate_table(results: Results, found: Aggregate) -> Table:
     return Table(
         ("", "interquartile mean", "mean", f"chance to beat {baseline}"),
         rows,
-        f"Over {len(results.seeds)} seeds and {len(results.tasks)} datasets.",
+        f"{len(results.tasks)} x {len(results.seeds)} runs an arm (datasets x seeds).",
     )
 
 
