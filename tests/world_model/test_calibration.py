@@ -74,7 +74,7 @@ def test_json_round_trip_is_exact(bounds):
 def test_a_file_that_does_not_fit_is_refused(bounds, change, message):
     with pytest.raises(LogoError, match=message):
         Calibration.from_dict(bounds.to_dict() | change)
-    with pytest.raises(LogoError, match="missing"):
+    with pytest.raises(LogoError, match="lacks accumulation, levels"):
         Calibration.from_dict({"coverage": 0.9})
 
 
