@@ -285,15 +285,13 @@ def jobs(config: ExperimentConfig) -> dict[str, Job]:
 
 
 def _jobs(config: ExperimentConfig) -> Iterator[Job]:
-    tasks = [(s, q) for s in config.scenarios for q in config.qualities]
     for scenario in config.scenarios:
         yield ReferencesJob(config, scenario)
-    for task in tasks:
+    for task in config.tasks:
         yield DatasetJob(config, *task)
-    used = dict.fromkeys(arm.model for arm in config.arms if arm.model)
     for seed in config.seeds:
-        for task in tasks:
-            for model in used:
+        for task in config.tasks:
+            for model in config.asked_models:
                 yield WorldModelJob(config, *task, model, seed)
             for arm in config.arms:
                 yield PolicyJob(config, *task, arm, seed)

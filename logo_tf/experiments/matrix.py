@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.registry import algorithm, default_config
@@ -18,6 +19,16 @@ from logo_tf.specs import ActionKind
 from logo_tf.world_model.config import WorldModelConfig
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+()-]*")
+
+
+class Task(NamedTuple):
+    """One dataset."""
+
+    scenario: str
+    quality: Quality
+
+    def __str__(self) -> str:
+        return f"{self.scenario.rpartition('/')[2]} {self.quality}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +135,16 @@ class ExperimentConfig:
             not self.baseline or self.baseline in arms,
             f"experiment: no arm {self.baseline!r}, its baseline; {nearest(self.baseline, arms)}",
         )
+
+    @property
+    def tasks(self) -> list[Task]:
+        """Every dataset."""
+        return [Task(s, q) for s in self.scenarios for q in self.qualities]
+
+    @property
+    def asked_models(self) -> list[str]:
+        """The names of the world models that arms imagine with."""
+        return list(dict.fromkeys(arm.model for arm in self.arms if arm.model))
 
     @property
     def compared(self) -> str:

@@ -23,17 +23,7 @@ from logo_tf.experiments.jobs import (
     ReferencesJob,
     WorldModelJob,
 )
-from logo_tf.experiments.matrix import ExperimentConfig
-
-
-class Task(NamedTuple):
-    """One dataset."""
-
-    scenario: str
-    quality: Quality
-
-    def __str__(self) -> str:
-        return f"{self.scenario.rpartition('/')[2]} {self.quality}"
+from logo_tf.experiments.matrix import ExperimentConfig, Task
 
 
 class Cell(NamedTuple):
@@ -125,8 +115,7 @@ class Results:
     @property
     def tasks(self) -> list[Task]:
         """Every dataset of the experiment."""
-        config = self.config
-        return [Task(s, q) for s in config.scenarios for q in config.qualities]
+        return self.config.tasks
 
     @property
     def seeds(self) -> list[int]:
@@ -179,7 +168,7 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
         if found is not None:
             players = (found.figures[name]["return_mean"] for name in ("random", "expert"))
             references[scenario] = Reference(*players)
-    for task in (Task(s, q) for s in config.scenarios for q in config.qualities):
+    for task in config.tasks:
         dataset = DatasetJob(config, *task).found(out)
         if dataset is None or task.scenario not in references:
             continue
@@ -187,7 +176,7 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
         earned = dataset.figures["return_mean"]
         data[task] = earned, reference.score(earned)
         for seed in config.seeds:
-            for model in dict.fromkeys(arm.model for arm in config.arms if arm.model):
+            for model in config.asked_models:
                 trained = WorldModelJob(config, *task, model, seed).found(out)
                 if trained is not None:
                     state, seen = (
@@ -225,7 +214,7 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
                         evaluation=judged.hash,
                     )
                 )
-    wanted = len(config.scenarios) * len(config.qualities) * len(config.arms) * len(config.seeds)
+    wanted = len(config.tasks) * len(config.arms) * len(config.seeds)
     hours = sum(times.values()) / 3600
     return Results(config, cells, data, references, models, wanted - len(cells), hours)
 

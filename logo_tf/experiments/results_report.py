@@ -15,8 +15,9 @@ from logo_tf import artifacts
 from logo_tf.evaluation.aggregation import Aggregate, Estimate, performance_profiles
 from logo_tf.evaluation.report import Block, Figure, Folded, Section, Table, Text, page, page_digest
 from logo_tf.evaluation.returns import shown
+from logo_tf.experiments.matrix import Task
 from logo_tf.experiments.reporting import read_metrics
-from logo_tf.experiments.results import Cell, Results, Task, curves
+from logo_tf.experiments.results import Cell, Results, curves
 
 MARKDOWN, CSV, REPORT = "results.md", "results.csv", "report.html"
 _SAID = (

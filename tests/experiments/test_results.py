@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm
-from logo_tf.experiments.results import Cell, Model, Reference, Results, Task
+from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, Task
+from logo_tf.experiments.results import Cell, Model, Reference, Results
 from logo_tf.experiments.results_report import half_width, markdown, write_results
 
 CONFIG = ExperimentConfig(
