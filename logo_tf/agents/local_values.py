@@ -36,6 +36,8 @@ class LocalValues(Protocol):
 
     def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
         """(B, T, N): Q_i of the logged actions."""
+        outputs = _unrolled(utilities, experience)
+        return self.of_actions(utilities, outputs, experience.action_step.action)
 
     def of_logged_and_policy(
         self, utilities: network.Network, experience: trajectory.Transition, policy: tf.Tensor
@@ -46,7 +48,7 @@ class LocalValues(Protocol):
         """(B, T, N): log pi(a^i | o^i) of the logged actions, constants left out."""
 
 
-class Choices:
+class Choices(LocalValues):
     """One of A legal actions: Q_i of all at once; a policy is the log chances of each."""
 
     def build(self, setup: AgentSetup) -> network.Network:
@@ -65,10 +67,6 @@ class Choices:
         del utilities
         return of_actions(outputs, actions)
 
-    def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
-        """Q_i(o^i, a^i)."""
-        return of_actions(_unrolled(utilities, experience), experience.action_step.action)
-
     def of_logged_and_policy(
         self, utilities: network.Network, experience: trajectory.Transition, policy: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -83,7 +81,7 @@ class Choices:
         return of_actions(policy, experience.action_step.action)
 
 
-class Vectors:
+class Vectors(LocalValues):
     """Vectors within bounds: Q_i of one at a time; a policy is the actor's own, in raw units.
 
     The likelihood is that of a Gaussian around it, half of the bounds' range wide in every
@@ -118,11 +116,6 @@ class Vectors:
     ) -> tf.Tensor:
         """What the critic makes of its features and the actions."""
         return utilities.values(outputs, actions)
-
-    def of_logged(self, utilities: network.Network, experience: trajectory.Transition) -> tf.Tensor:
-        """Q_i(o^i, a^i)."""
-        features = _unrolled(utilities, experience)
-        return utilities.values(features, experience.action_step.action)
 
     def of_logged_and_policy(
         self, utilities: network.Network, experience: trajectory.Transition, policy: tf.Tensor
