@@ -51,7 +51,6 @@ PLAN = Path(__file__).with_suffix(".json")
 HORIZONS = (1, 5, 15)
 _STARTS = 4000
 _VALIDATIONS = 12
-_COST_ROUNDS = 10
 FIRST_RATE = 0.008
 _COST_NOTHING = ("learning_rate", "steps", "warmup_steps", "log_every", "validate_every")
 
@@ -79,6 +78,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the datasets")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--costs", action="store_true", help="measure what steps cost, no more")
+    parser.add_argument(
+        "--cost-rounds", type=int, default=10, help="how often each arm's turn comes"
+    )
+    parser.add_argument(
+        "--cost-steps", type=int, default=20, help="steps a turn; less for many agents"
+    )
     parser.add_argument(
         "--ablations", action="store_true", help="LOGO's ablations, of equal steps, not its rivals"
     )
@@ -153,19 +158,26 @@ def prepared(arguments: argparse.Namespace, name: str, plan: Mapping[str, Any]) 
         return Prepared(dataset, configs, {})
     file = arguments.results / "world_model_costs" / f"{name}.json"
     if arguments.costs:
-        _measure(file, dataset, configs)
+        _measure(file, dataset, configs, arguments.cost_rounds, arguments.cost_steps)
     return Prepared(dataset, configs, _known_costs(file, configs))
 
 
-def _measure(file: Path, dataset: Dataset, configs: Mapping[str, WorldModelConfig]) -> None:
+def _measure(
+    file: Path, dataset: Dataset, configs: Mapping[str, WorldModelConfig], rounds: int, every: int
+) -> None:
     where = machine()
     costs = {}
-    for arm, turns in step_costs(dataset, configs, _COST_ROUNDS).items():
+    for arm, turns in step_costs(dataset, configs, rounds, every).items():
         costs[arm] = {**median_cost(turns)._asdict(), "all": turns, "model": _model(configs[arm])}
         print(f"{dataset.path.name}, {arm}: {median_cost(turns)}", flush=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     aside = file.with_suffix(".writing")
-    content = {"seconds": costs, "machine": where, "versions": versions()}
+    content = {
+        "seconds": costs,
+        "steps_a_turn": every,
+        "machine": where,
+        "versions": versions(),
+    }
     aside.write_text(json.dumps(content, indent=1) + "\n")
     aside.rename(file)
 
