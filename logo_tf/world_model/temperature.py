@@ -50,7 +50,8 @@ def fit_temperature(
     over held-out rows, with 10 rows of e = sigma added. The means stay what they are. Rare
     large errors can make such a factor worse than none, so the factors of the state, of the
     observations or of the reward are kept where those of each half of the episodes make
-    the other half likelier, on the whole, and are 1 elsewhere.
+    the other half likelier, on the whole, and are 1 elsewhere. The only episode is halved
+    by its rows: they are no fresh evidence, but a model of so few data claims far too much.
 
     Args:
       model: its temperatures are replaced.
@@ -64,16 +65,24 @@ def fit_temperature(
     seen = foresee(model, draw_windows(dataset, episodes, 1, _ROWS, seed, model.context))
     units = standardisation(dataset)
     residuals = residuals_of(seen, units, varying(units, dataset.spec))
+    half = _half(seen.episodes)
     for variable, name in (
         (temperature.state, "state"),
         (temperature.observations, "observation"),
         (temperature.reward, "reward"),
     ):
         one = residuals[name]
-        half = np.isin(seen.episodes, np.unique(seen.episodes)[::2])
         first, second = (Residuals(*(values[rows] for values in one)) for rows in (half, ~half))
         if _gain(_factor(first), second) + _gain(_factor(second), first) > 0:
             variable.assign(_factor(one))
+
+
+def _half(episodes: np.ndarray) -> np.ndarray:
+    """(B,) bool, the rows of every other of their episodes (B,), or every other row of one."""
+    known = np.unique(episodes)
+    if len(known) == 1:
+        return np.arange(len(episodes)) % 2 == 0  # rows come in random order
+    return np.isin(episodes, known[::2])
 
 
 def _factor(residuals: Residuals) -> np.ndarray:

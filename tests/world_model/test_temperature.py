@@ -73,6 +73,20 @@ def test_factors_that_one_half_of_the_episodes_denies_the_other_are_left_out(mon
     assert model.temperature.reward.numpy() == 1
 
 
+def test_one_held_out_episode_is_enough(datasets, tiny_model):
+    """Its rows are halved, where several episodes would be."""
+    for kind, dataset in datasets.items():
+        model = tiny_model(kind)
+        seen = foresee(model, draw_windows(dataset, np.array([0]), 1, 999, seed=0))
+        units = standardisation(dataset)
+        state = residuals_of(seen, units, varying(units, dataset.spec))["state"]
+        fit_temperature(model, dataset, np.array([0]), seed=0)
+        squares = (np.square(state.error / state.sigma) * state.weights).sum(0)
+        expected = np.sqrt((squares + 10) / (state.weights.sum(0) + 10))
+        assert not np.allclose(expected, 1, rtol=0.01)
+        np.testing.assert_allclose(model.temperature.state, expected, rtol=1e-5)
+
+
 def test_what_is_not_predicted_keeps_its_spread(datasets, tiny_model):
     model = tiny_model("continuous")
     fit_temperature(model, datasets["continuous"], None, seed=0)
