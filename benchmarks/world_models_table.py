@@ -2,6 +2,8 @@
 
     python benchmarks/world_models_table.py            # Markdown on standard output
     python benchmarks/world_models_table.py --brief    # means of the judged errors alone
+    python benchmarks/world_models_table.py --trust    # uncertainty, calibration, coverage
+    python benchmarks/world_models_table.py --tally    # wins, ties and losses by share of episodes
     python benchmarks/world_models_table.py --ablations   # what each change does to LOGO
 
 For every dataset and share of the episodes: the mean over seeds of each arm's error with its
@@ -44,6 +46,23 @@ BRIEF = {
     "o' after 1 / 15 steps": ("o' 1", "o' 15"),
     "NLL of s' / o'": ("NLL s'", "NLL o'"),
 }
+TRUST = {
+    "rank correlation with the error after 1 / 5 / 15 steps": (
+        ("uncertainty_spearman_by_step", "step", "1"),
+        ("uncertainty_spearman_by_step", "step", "5"),
+        ("uncertainty_spearman_by_step", "step", "15"),
+    ),
+    "AUC of other / shifted actions": (
+        ("auc_other_actions",),
+        ("auc_shifted_actions", "2"),
+    ),
+    "states within 1 / 2 sigma": (("state_inside", "1"), ("state_inside", "2")),
+    "coverage of the 90 % bound after 1 / 5 / 15 steps": (
+        ("coverage", "coverage", 0),
+        ("coverage", "coverage", 4),
+        ("coverage", "coverage", 14),
+    ),
+}
 _PAIRS = 5
 
 
@@ -54,6 +73,10 @@ def main() -> None:
     parser.add_argument("--reference", default="logo")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--brief", action="store_true", help="means of the judged errors alone")
+    form.add_argument("--trust", action="store_true", help="means of uncertainty's figures")
+    form.add_argument(
+        "--tally", action="store_true", help="wins, ties, losses by share of episodes"
+    )
     form.add_argument("--ablations", action="store_true", help="of ablations.jsonl, in one table")
     arguments = parser.parse_args()
     file = "ablations.jsonl" if arguments.ablations else "world_models.jsonl"
@@ -66,6 +89,12 @@ def main() -> None:
         groups[dataset, share][arm][seed] = line
     if arguments.brief:
         print(brief(groups, arguments.reference))
+        return
+    if arguments.trust:
+        print(trust(groups, arguments.reference))
+        return
+    if arguments.tally:
+        print(tally(groups, arguments.reference))
         return
     if arguments.ablations:
         print(changes(groups, arguments.reference))
@@ -115,13 +144,31 @@ def brief(groups: dict, reference: str) -> str:
     return "\n".join(rows)
 
 
+def trust(groups: dict, reference: str) -> str:
+    """Means of what uncertainty and spreads are worth: a column for each arm and variant."""
+    names = sorted({arm for arms in groups.values() for arm in arms} - {reference})
+    rows = [f"| data | figure | {reference} | " + " | ".join(names) + " |"]
+    rows.append("|" + "---|" * (3 + len(names)))
+    for (dataset, share), arms in sorted(groups.items(), key=lambda group: (-group[0][1], group)):
+        for title, keys in TRUST.items():
+            cells = " | ".join(
+                " / ".join(
+                    _mean([_value(run, key) for run in arms.get(arm, {}).values()]) for key in keys
+                )
+                for arm in (reference, *names)
+            )
+            rows.append(f"| {dataset}, {share:.0%} | {title} | {cells} |")
+    return "\n".join(rows)
+
+
+def _mean(values: list[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return re.sub(r"^(-?)0\.", r"\1.", f"{np.mean(known):.3f}") if known else "–"
+
+
 def _marked(arms: dict[str, dict[int, Any]], arm: str, reference: str, key: tuple[str, ...]) -> str:
-    known = [_value(run, key) for run in arms.get(arm, {}).values()]
-    known = [value for value in known if value is not None]
-    if not known:
-        return "–"
-    mean = re.sub(r"^(-?)0\.", r"\1.", f"{np.mean(known):.3f}")
-    if arm == reference:
+    mean = _mean([_value(run, key) for run in arms.get(arm, {}).values()])
+    if arm == reference or mean == "–":
         return mean
     marks = {"win": "", "tie": " =", "loss": " **+**", None: " ?"}
     return mean + marks[verdict(arms[reference], arms[arm], key)]
@@ -177,6 +224,24 @@ def verdicts(groups: dict, reference: str) -> str:
     return "wins / ties / losses of " + reference + "\n\n" + "\n".join(rows)
 
 
+def tally(groups: dict, reference: str) -> str:
+    """Wins, ties and losses over datasets and judged errors: a row for each share of episodes."""
+    rivals = _rivals(groups, reference)
+    rows = ["| episodes | " + " | ".join(rivals) + " |", "|" + "---|" * (1 + len(rivals))]
+    for share in sorted({share for _, share in groups}, reverse=True):
+        cells = []
+        for rival in rivals:
+            found = [
+                verdict(arms[reference], arms[rival], COLUMNS[column])
+                for (_, of), arms in groups.items()
+                for column in JUDGED
+                if of == share and rival in arms and reference in arms
+            ]
+            cells.append(" / ".join(str(found.count(one)) for one in ("win", "tie", "loss")))
+        rows.append(f"| {share:.0%} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
 def _rivals(groups: dict, reference: str) -> list[str]:
     """All arms but the reference and its variants, such as "logo, spread", which err alike."""
     arms = {arm for arms in groups.values() for arm in arms}
@@ -201,10 +266,13 @@ def _pairs(ours: dict[int, Any], theirs: dict[int, Any], key: tuple[str, ...]) -
     return np.array([pair for pair in pairs if None not in pair]).reshape(-1, 2)
 
 
-def _value(run: dict[str, Any], key: tuple[str, ...]) -> float | None:
+def _value(run: dict[str, Any], key: tuple[str | int, ...]) -> float | None:
     value: Any = run["figures"]
     for name in key:
-        value = value.get(name) if isinstance(value, dict) else None
+        if isinstance(value, list):
+            value = value[name] if name < len(value) else None
+        else:
+            value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
