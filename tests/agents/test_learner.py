@@ -91,9 +91,36 @@ def test_a_probe_is_logged_and_changes_no_weight(tiny_dataset, tiny_config, tmp_
     probed = train_policy(data, config, 1, tmp_path / "probed", loggers=[], probe=Probe(3, measure))
     plain = train_policy(data, config, 1, tmp_path / "plain", loggers=[])
     assert_equal(weights(probed), weights(plain))
-    lines = [json.loads(x) for x in (probed / "metrics.jsonl").read_text().splitlines()]
-    assert [(x["step"], x["return_mean"]) for x in lines if "return_mean" in x] == [(3, 1), (6, 2)]
+    lines = [json.loads(x) for x in (probed / "curve.jsonl").read_text().splitlines()]
+    assert lines == [{"step": 3, "return_mean": 1.0}, {"step": 6, "return_mean": 2.0}]
     assert not np.array_equal(seen[0], seen[1])
+    assert not (plain / "curve.jsonl").exists()
+    metrics = (probed / "metrics.jsonl", plain / "metrics.jsonl")
+    assert metrics[0].read_bytes() == metrics[1].read_bytes()
+
+
+def test_a_curve_is_whole_though_the_training_is_cut_after_a_checkpoint(
+    tiny_dataset, tiny_config, tmp_path
+):
+    data, config = tiny_dataset("continuous"), tiny_config("bc")
+
+    def probe(dies_at=0):
+        def measure(policy):
+            if len(steps) == dies_at - 1:
+                raise InterruptError
+            steps.append(None)
+            rows = np.zeros((1, 2, 4), np.float32)
+            actions = policy.act(rows, np.zeros((1, 2, 0), bool), np.random.default_rng(0))
+            return {"first": float(actions[0, 0, 0])}
+
+        steps = []
+        return Probe(2, measure)
+
+    whole = train_policy(data, config, 1, tmp_path / "whole", loggers=[], probe=probe())
+    with pytest.raises(InterruptError):  # at step 4, whose checkpoint would come after the look
+        train_policy(data, config, 1, tmp_path / "cut", loggers=[], probe=probe(dies_at=2))
+    resumed = train_policy(data, config, 1, tmp_path / "cut", loggers=[], probe=probe())
+    assert artifacts.load_manifest(whole) == artifacts.load_manifest(resumed)
 
 
 @pytest.mark.slow
