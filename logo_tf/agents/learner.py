@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
 from tf_agents.utils import common
@@ -135,6 +136,9 @@ class _Training:
         terminates = bool(np.any(dataset.terminated[episodes]))
         self._config = config
         self._folder = folder
+        # Layers are numbered on through a process, and their names stand in the weights' file:
+        # counted anew, equal trainings leave equal bytes.
+        tf_keras.backend.reset_uids()
         self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
         self.rewards = reward_scale(known, terminates)
         self.agent = build_agent(
