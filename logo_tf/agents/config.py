@@ -225,3 +225,14 @@ class PlannerConfig:
         require(
             0 <= self.smoothing < 1, f"planner.smoothing must be in [0, 1), got {self.smoothing}"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanningConfig:
+    """Planning as settings write it: ``planner.horizon=3``.
+
+    Attributes:
+      planner: how it searches.
+    """
+
+    planner: PlannerConfig = dataclasses.field(default_factory=PlannerConfig)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
 from tf_agents.utils import common
@@ -20,7 +21,7 @@ from logo_tf.agents.imagining import Imagining
 from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, reward_scale
 from logo_tf.agents.policy import REWARDS, WEIGHTS, TrainedPolicy
 from logo_tf.agents.portions import Portion
-from logo_tf.agents.probe import Probe
+from logo_tf.agents.probe import Look, Probe
 from logo_tf.agents.registry import algorithm, build_agent, portion_of
 from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.artifacts import Manifest
@@ -33,6 +34,7 @@ from logo_tf.seeds import derive
 from logo_tf.world_model.artifact import load_world_model
 
 METRICS = "metrics.jsonl"
+CURVE = "curve.jsonl"
 _CHECKPOINTS = "checkpoints"
 _SHOWN = ("td_error", "q_data", "q_policy", "cloning", "ess_fraction")
 # Scaled rewards have a standard deviation of about 1: no policy earns a hundred of them
@@ -64,7 +66,7 @@ def train_policy(
       out: where the artefact (kind ``policy``) will stand.
       world_model: a world-model artefact of the same scenario.
       loggers: where metrics go beside ``metrics.jsonl``; None is a progress bar.
-      probe: what to measure on the way; it changes no weight.
+      probe: what to measure on the way, for ``curve.jsonl``; it changes no weight.
 
     Returns:
       ``out``.
@@ -134,6 +136,9 @@ class _Training:
         terminates = bool(np.any(dataset.terminated[episodes]))
         self._config = config
         self._folder = folder
+        # Layers are numbered on through a process, and their names stand in the weights' file:
+        # counted anew, equal trainings leave equal bytes.
+        tf_keras.backend.reset_uids()
         self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
         self.rewards = reward_scale(known, terminates)
         self.agent = build_agent(
@@ -168,15 +173,18 @@ class _Training:
     def run(self, loggers: Sequence[MetricLogger] | None, probe: Probe | None) -> dict[str, Any]:
         """Train to the last step; returns the figures of the manifest."""
         config, start = self._config, self._start
-        forget_after(self._folder / METRICS, start)
+        for file in (METRICS, CURVE):
+            forget_after(self._folder / file, start)
         if loggers is None:
             bar = ConsoleLogger(f"policy {config.algorithm}", config.steps, start)
             loggers = [Selected(bar, _SHOWN)]
         logger = Loggers([*loggers, JsonlLogger(self._folder / METRICS)])
+        curve = Loggers([] if probe is None else [JsonlLogger(self._folder / CURVE)])
         try:
-            health = self._train(logger, probe)
+            health = self._train(logger, probe, curve)
         finally:
             logger.close()
+            curve.close()
         figures: dict[str, Any] = {
             "steps": config.steps,
             "real_transitions": len(self._dataset.transition_rows(self._episodes)),
@@ -187,7 +195,7 @@ class _Training:
             figures |= self._imagining.figures()
         return figures
 
-    def _train(self, logger: MetricLogger, probe: Probe | None) -> HealthCheck:
+    def _train(self, logger: MetricLogger, probe: Probe | None, curve: MetricLogger) -> HealthCheck:
         config = self._config
         probed = Manifest(kind="policy", spec=self._dataset.spec.to_dict())
         policy = TrainedPolicy(probed, config, self.agent, self.rewards)
@@ -205,8 +213,10 @@ class _Training:
             experience, _ = sample
             means.add([*loss_info.extra, imagined_share(experience, config.burn_in)])
 
-        # Before the learner's own checkpoint: an agent is never saved without its store.
+        # Before the learner's own checkpoint: an agent is never saved without its store, nor
+        # without the look at it that is due.
         saves = [self._save_imagined] if self._imagining else []
+        looks = [] if probe is None else [Look(probe, policy, curve)]
         # Traced once; the learner would trace it for each of its own uses.
         self.agent.train = common.function(self.agent.train)
         learner = Learner(
@@ -215,7 +225,7 @@ class _Training:
             self.agent,
             experience_dataset_fn=self._experience,
             after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(observe),
-            triggers=[health, *saves],
+            triggers=[health, *looks, *saves],
             checkpoint_interval=config.checkpoint_every,
             summary_interval=0,
             max_checkpoints_to_keep=2,
@@ -232,8 +242,6 @@ class _Training:
                 stops.append(_next_multiple(step, probe.every))
             learner.run(iterations=min(stops) - step)
             step = int(self._train_step.numpy())
-            if probe is not None and step % probe.every == 0:
-                logger.write(step, probe.measure(policy))
         return health
 
     def _experience(self) -> tf.data.Dataset:

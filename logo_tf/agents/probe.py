@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from logo_tf.metrics import MetricLogger
 from logo_tf.scenarios.protocol import TeamPolicy
 
 
@@ -16,9 +17,23 @@ class Probe:
 
     Attributes:
       every: gradient steps between two looks.
-      measure: the policy as it is -> named numbers for ``metrics.jsonl``. It must draw
+      measure: the policy as it is -> named numbers for ``curve.jsonl``. It must draw
         from random streams of its own.
     """
 
     every: int
     measure: Callable[[TeamPolicy], Mapping[str, float]]
+
+
+class Look:
+    """A trigger of TF-Agents' learner that lets a probe measure when it is time to."""
+
+    def __init__(self, probe: Probe, policy: TeamPolicy, logger: MetricLogger) -> None:
+        """Args: probe: measures; policy: in training; logger: takes what is found."""
+        self._probe, self._policy, self._logger = probe, policy, logger
+
+    def __call__(self, step: int, force_trigger: bool = False) -> None:
+        """Measure every so many steps."""
+        step = int(step)
+        if step % self._probe.every == 0:
+            self._logger.write(step, self._probe.measure(self._policy))

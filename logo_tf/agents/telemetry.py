@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
@@ -82,12 +81,7 @@ class HealthCheck:
         self._last_step = last_step
         self._value_limit = value_limit
         self._more = more
-        self._since = (0, time.monotonic())
         self.latest: dict[str, float] = {}
-
-    def set_start(self, step: int) -> None:
-        """Tell where training begins; the learner calls it."""
-        self._since = (int(step), time.monotonic())
 
     def __call__(self, step: int, force_trigger: bool = False) -> None:
         """Look at the numbers if it is time to.
@@ -107,9 +101,6 @@ class HealthCheck:
                     f"what any policy can earn ({self._value_limit:.3g}): the critics diverge; "
                     "the last checkpoint is kept; lower the learning rates or raise cql_alpha"
                 )
-        begun, since = self._since
-        now = time.monotonic()
-        rate = (step - begun) / max(now - since, 1e-9)
-        self._since = (step, now)
         self.latest = {**metrics, **self._more()}
-        self._logger.write(step, {**self.latest, "steps_per_second": rate})
+        # No rate among them: equal trainings leave equal artefacts. The progress bar has it.
+        self._logger.write(step, self.latest)

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logo_tf.agents.config import PlannerConfig
+from logo_tf.agents.config import PlanningConfig
 from logo_tf.cli.parser import add_settings, verb
 
 if TYPE_CHECKING:
     from logo_tf.agents.policy import TrainedPolicy
-
-
-@dataclasses.dataclass(frozen=True)
-class _EvalConfig:
-    """What ``policy eval`` can be told with ``--set``."""
-
-    planner: PlannerConfig = dataclasses.field(default_factory=PlannerConfig)
 
 
 def add(verbs: Any) -> None:
@@ -119,7 +111,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     manifest = verify(arguments.path, "policy")
     config = None
     if arguments.plan_with is not None:
-        config = resolve(_EvalConfig(), arguments)
+        config = resolve(PlanningConfig(), arguments)
         manifest.scenario.require_fits(
             verify(arguments.plan_with, "world_model").scenario,
             f"the policy {arguments.path}",
@@ -145,7 +137,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
 
 
 def _compare(
-    arguments: argparse.Namespace, scenario: str, policy: TrainedPolicy, config: _EvalConfig
+    arguments: argparse.Namespace, scenario: str, policy: TrainedPolicy, config: PlanningConfig
 ) -> int:
     """Play the same episodes with the policy and with a planner around it."""
     from logo_tf.agents.planner import planner_of

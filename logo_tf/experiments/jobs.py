@@ -18,7 +18,7 @@ from logo_tf.config import to_dict
 from logo_tf.data.collect import CollectConfig, collect
 from logo_tf.errors import LogoError
 from logo_tf.experiments.config import Quality, first_difference
-from logo_tf.experiments.matrix import Arm, ExperimentConfig, folder_name
+from logo_tf.experiments.matrix import Arm, ExperimentConfig, PlannedArm, folder_name
 from logo_tf.scenarios.registry import scenario_spec
 from logo_tf.seeds import derive
 
@@ -276,6 +276,52 @@ class EvaluationJob(Job):
         _publish_returns(out / self.name, self._scenario, players, self.settings, parents)
 
 
+class PlannedJob(Job):
+    """What an arm's policy of one seed earns under a planner, in the arm's own episodes."""
+
+    kind = "evaluation"
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        scenario: str,
+        quality: Quality,
+        planned: PlannedArm,
+        seed: int,
+    ) -> None:
+        """Args: config: the experiment's; planned: one of its planned arms."""
+        learned = PolicyJob(config, scenario, quality, config.arm(planned.arm), seed)
+        name = f"{cell_folder(scenario, quality, planned.name, seed)}/evaluation"
+        needs = {"policy": learned.name, "world_model": learned.needs["world_model"]}
+        super().__init__(config, name, needs)
+        self._scenario, self._planned, self._seed = scenario, planned, seed
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How many episodes, their seed, and ``PlannerConfig``."""
+        return {
+            "episodes": self.config.episodes,
+            "seed": derive(self._seed, "evaluation"),
+            "planner": to_dict(self.config.planner_config(self._planned)),
+        }
+
+    def make(self, out: Path) -> None:
+        """Play, planning before every step."""
+        from logo_tf.agents.planner import planner_of
+        from logo_tf.agents.policy import load_policy
+        from logo_tf.world_model.artifact import load_world_model
+
+        places = {role: out / name for role, name in self.needs.items()}
+        parents = {role: artifacts.load_manifest(place).hash for role, place in places.items()}
+        planner = planner_of(
+            load_policy(places["policy"]),
+            load_world_model(places["world_model"]),
+            self.config.planner_config(self._planned),
+        )
+        players = {"policy": planner}
+        _publish_returns(out / self.name, self._scenario, players, self.settings, parents)
+
+
 def jobs(config: ExperimentConfig) -> dict[str, Job]:
     """All jobs of an experiment by name, each after those it needs.
 
@@ -296,6 +342,8 @@ def _jobs(config: ExperimentConfig) -> Iterator[Job]:
             for arm in config.arms:
                 yield PolicyJob(config, *task, arm, seed)
                 yield EvaluationJob(config, *task, arm, seed)
+            for planned in config.planned:
+                yield PlannedJob(config, *task, planned, seed)
 
 
 def scenario_folder(scenario: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from logo_tf.agents.config import PolicyConfig
+from logo_tf.agents.config import PlannerConfig, PlanningConfig, PolicyConfig
 from logo_tf.agents.registry import algorithm, default_config
 from logo_tf.config import from_dict, override, read_json, require
 from logo_tf.errors import LogoError, nearest
@@ -63,6 +63,23 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True)
+class PlannedArm:
+    """A planner around what an arm has learned, in the world model that it imagined with.
+
+    Nothing is trained for it: it plays the arm's episodes once more.
+
+    Attributes:
+      name: what tables call it.
+      arm: the name of the arm, which has a model.
+      settings: as ``logo-tf policy eval --set`` takes them: ``planner.horizon=3``.
+    """
+
+    name: str
+    arm: str
+    settings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
     """Every cell of an experiment.
 
@@ -74,6 +91,7 @@ class ExperimentConfig:
       qualities: of the datasets.
       arms: how policies are learned.
       models: how world models are trained.
+      planned: arms that are judged once more, under a planner.
       seeds: one training of everything each.
       dataset_steps: transitions of a dataset.
       dataset_seed: fixes the datasets.
@@ -92,6 +110,7 @@ class ExperimentConfig:
     qualities: tuple[Quality, ...]
     arms: tuple[Arm, ...]
     models: tuple[ModelArm, ...] = ()
+    planned: tuple[PlannedArm, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     dataset_steps: int = 100_000
     dataset_seed: int = 0
@@ -117,11 +136,12 @@ class ExperimentConfig:
         for seed in (*self.seeds, self.dataset_seed):
             require(seed >= 0, f"experiment: seeds must not be negative, got {seed}")
         arms, models = [arm.name for arm in self.arms], [model.name for model in self.models]
+        judged = [*arms, *(planned.name for planned in self.planned)]
         for what, names in (
             ("scenario", self.scenarios),
             ("quality", self.qualities),
             ("seed", self.seeds),
-            ("arm", [folder_name(arm) for arm in arms]),
+            ("arm", [folder_name(arm) for arm in judged]),
             ("model", [folder_name(model) for model in models]),
         ):
             _require_once(what, names)
@@ -131,9 +151,20 @@ class ExperimentConfig:
                 f"experiment: arm {arm.name!r} imagines with {arm.model!r}, which is none of its "
                 f"models; {nearest(arm.model, models) if models else 'name it under models'}",
             )
+        for planned in self.planned:
+            require(
+                planned.arm in arms,
+                f"experiment: {planned.name!r} plans for arm {planned.arm!r}, which there is not; "
+                f"{nearest(planned.arm, arms)}",
+            )
+            require(
+                bool(self.arm(planned.arm).model),
+                f"experiment: {planned.name!r} plans for arm {planned.arm!r}, which has no model "
+                "to plan in; plan for an arm that has one",
+            )
         require(
-            not self.baseline or self.baseline in arms,
-            f"experiment: no arm {self.baseline!r}, its baseline; {nearest(self.baseline, arms)}",
+            not self.baseline or self.baseline in judged,
+            f"experiment: no arm {self.baseline!r}, its baseline; {nearest(self.baseline, judged)}",
         )
 
     @property
@@ -145,6 +176,11 @@ class ExperimentConfig:
     def asked_models(self) -> list[str]:
         """The names of the world models that arms imagine with."""
         return list(dict.fromkeys(arm.model for arm in self.arms if arm.model))
+
+    @property
+    def judged(self) -> list[str]:
+        """The names of all that is compared: the arms, then the planned ones."""
+        return [arm.name for arm in (*self.arms, *self.planned)]
 
     @property
     def compared(self) -> str:
@@ -165,6 +201,15 @@ class ExperimentConfig:
             base = default_config(arm.algorithm, kind)
             return override(base, (*self.policy, *arm.settings))
 
+    def planner_config(self, planned: PlannedArm) -> PlannerConfig:
+        """A planner's settings.
+
+        Raises:
+          LogoError: a setting does not fit.
+        """
+        with _named(f"arm {planned.name!r}"):
+            return override(PlanningConfig(), planned.settings).planner
+
     def model_config(self, name: str) -> WorldModelConfig:
         """A world model's settings.
 
@@ -180,7 +225,8 @@ def read_config(file: str | Path, settings: Sequence[str] = ()) -> ExperimentCon
     """Read an experiment from a JSON file.
 
     Args:
-      file: what ``ExperimentConfig`` holds; ``arms`` and ``models`` are lists of objects.
+      file: what ``ExperimentConfig`` holds; ``arms``, ``models`` and ``planned`` are
+        lists of objects.
       settings: over it, as ``--set`` takes them: ``seeds=[0,1]``.
 
     Raises:
@@ -198,6 +244,8 @@ def check(config: ExperimentConfig) -> None:
     """
     for model in config.models:
         config.model_config(model.name)
+    for planned in config.planned:
+        config.planner_config(planned)
     for scenario in config.scenarios:
         spec = scenario_spec(scenario)
         for arm in config.arms:

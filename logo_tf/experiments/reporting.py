@@ -340,14 +340,12 @@ def _provenance(
 
 
 def read_metrics(place: Path) -> list[dict[str, float]]:
-    """Read an artefact's ``metrics.jsonl``; a step that was logged twice counts once."""
-    file = place / "metrics.jsonl"
-    if not file.is_file():
-        return []
+    """Read an artefact's metrics and its curve; what was logged twice counts once."""
     lines: dict[tuple[float, tuple[str, ...]], dict[str, float]] = {}
-    for text in file.read_text(encoding="utf-8").splitlines():
-        line = json.loads(text)
-        lines[line["step"], tuple(sorted(line))] = line
+    for file in (place / "metrics.jsonl", place / "curve.jsonl"):
+        for text in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+            line = json.loads(text)
+            lines[line["step"], tuple(sorted(line))] = line
     return sorted(lines.values(), key=lambda line: line["step"])
 
 

@@ -18,16 +18,17 @@ from logo_tf.experiments.config import Quality
 from logo_tf.experiments.experiment import read_times
 from logo_tf.experiments.jobs import (
     DatasetJob,
-    EvaluationJob,
     PolicyJob,
     ReferencesJob,
     WorldModelJob,
+    cell_folder,
+    jobs,
 )
 from logo_tf.experiments.matrix import ExperimentConfig, Task
 
 
 class Cell(NamedTuple):
-    """One policy: an arm on a task with a seed, and what it earns.
+    """One policy: an arm on a task with a seed, and what it earns, planned or not.
 
     score: its mean return where that of random actions is 0 and that of the expert 100;
     minutes: the training of the policy took, over all its parts; dataset, world_model,
@@ -120,7 +121,7 @@ class Results:
     @property
     def seeds(self) -> list[int]:
         """Those of which every arm has finished every task: what can be aggregated."""
-        wanted = len(self.tasks) * len(self.config.arms)
+        wanted = len(self.tasks) * len(self.config.judged)
         found = [cell.seed for cell in self.cells]
         return [seed for seed in self.config.seeds if found.count(seed) == wanted]
 
@@ -128,10 +129,8 @@ class Results:
         """Arm -> (K, M): the score of each of ``seeds`` on each of ``tasks``."""
         found = {(cell.arm, cell.seed, cell.task): cell.score for cell in self.cells}
         return {
-            arm.name: np.array(
-                [[found[arm.name, seed, task] for task in self.tasks] for seed in self.seeds]
-            )
-            for arm in self.config.arms
+            arm: np.array([[found[arm, seed, task] for task in self.tasks] for seed in self.seeds])
+            for arm in self.config.judged
         }
 
     @functools.cached_property
@@ -158,7 +157,7 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
     Raises:
       LogoError: an artefact cannot be read.
     """
-    times = read_times(out)
+    every, times = jobs(config), read_times(out)
     references: dict[str, Reference] = {}
     data: dict[Task, tuple[float, float]] = {}
     cells: list[Cell] = []
@@ -187,17 +186,17 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
                         )
                     )
                     models.append(Model(*task, model, seed, state, seen))
-            for arm in config.arms:
-                learned = PolicyJob(config, *task, arm, seed)
-                judged = EvaluationJob(config, *task, arm, seed).found(out)
-                policy = learned.found(out)
+            for arm in config.judged:
+                evaluation = every[f"{cell_folder(*task, arm, seed)}/evaluation"]
+                learned = every[evaluation.needs["policy"]]
+                judged, policy = evaluation.found(out), learned.found(out)
                 if judged is None or policy is None:
                     continue
                 figures = judged.figures["policy"]
                 cells.append(
                     Cell(
                         *task,
-                        arm=arm.name,
+                        arm=arm,
                         seed=seed,
                         return_mean=figures["return_mean"],
                         return_std=figures["return_std"],
@@ -214,7 +213,7 @@ def read_results(config: ExperimentConfig, out: Path) -> Results:
                         evaluation=judged.hash,
                     )
                 )
-    wanted = len(config.tasks) * len(config.arms) * len(config.seeds)
+    wanted = len(config.tasks) * len(config.judged) * len(config.seeds)
     hours = sum(times.values()) / 3600
     return Results(config, cells, data, references, models, wanted - len(cells), hours)
 

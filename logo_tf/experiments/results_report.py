@@ -96,10 +96,7 @@ def _task_table(
             return f"{text(mean, mean)} (1 seed)"
         return f"{text(mean, mean)} ± {text(half_width(found), mean)}"
 
-    rows = [
-        (arm.name, *(entry(arm.name, task) for task in results.tasks))
-        for arm in results.config.arms
-    ]
+    rows = [(arm, *(entry(arm, task) for task in results.tasks)) for arm in results.config.judged]
     if scores or digits is None:
         logged = {task: found[1 if scores else 0] for task, found in results.data.items()}
         rows.append(
@@ -224,6 +221,15 @@ def _provenance(results: Results) -> Section:
     arms: list[tuple[Any, ...]] = [
         (arm.name, arm.algorithm, arm.model or "–", " ".join(arm.settings) or "–")
         for arm in config.arms
+    ]
+    arms += [
+        (
+            planned.name,
+            f"planner around {planned.arm}",
+            config.arm(planned.arm).model,
+            " ".join(planned.settings) or "–",
+        )
+        for planned in config.planned
     ]
     hashes = [
         (str(cell.task), cell.arm, cell.seed, cell.steps, cell.minutes, cell.policy)

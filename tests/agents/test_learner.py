@@ -72,6 +72,7 @@ def test_interrupted_and_resumed_is_the_same(tiny_dataset, tiny_config, tmp_path
     # The checkpoint of step 4 is there, and step 6's metrics are not yet.
     resumed = train_policy(data, config, 1, tmp_path / "cut", loggers=[])
     assert_equal(weights(whole), weights(resumed))
+    assert artifacts.load_manifest(whole).hash == artifacts.load_manifest(resumed).hash
     steps = [json.loads(x)["step"] for x in (resumed / "metrics.jsonl").read_text().splitlines()]
     assert steps == [2, 4, 6, 8]
     assert not artifacts.partial(resumed).exists()
@@ -90,9 +91,36 @@ def test_a_probe_is_logged_and_changes_no_weight(tiny_dataset, tiny_config, tmp_
     probed = train_policy(data, config, 1, tmp_path / "probed", loggers=[], probe=Probe(3, measure))
     plain = train_policy(data, config, 1, tmp_path / "plain", loggers=[])
     assert_equal(weights(probed), weights(plain))
-    lines = [json.loads(x) for x in (probed / "metrics.jsonl").read_text().splitlines()]
-    assert [(x["step"], x["return_mean"]) for x in lines if "return_mean" in x] == [(3, 1), (6, 2)]
+    lines = [json.loads(x) for x in (probed / "curve.jsonl").read_text().splitlines()]
+    assert lines == [{"step": 3, "return_mean": 1.0}, {"step": 6, "return_mean": 2.0}]
     assert not np.array_equal(seen[0], seen[1])
+    assert not (plain / "curve.jsonl").exists()
+    metrics = (probed / "metrics.jsonl", plain / "metrics.jsonl")
+    assert metrics[0].read_bytes() == metrics[1].read_bytes()
+
+
+def test_a_curve_is_whole_though_the_training_is_cut_after_a_checkpoint(
+    tiny_dataset, tiny_config, tmp_path
+):
+    data, config = tiny_dataset("continuous"), tiny_config("bc")
+
+    def probe(dies_at=0):
+        def measure(policy):
+            if len(steps) == dies_at - 1:
+                raise InterruptError
+            steps.append(None)
+            rows = np.zeros((1, 2, 4), np.float32)
+            actions = policy.act(rows, np.zeros((1, 2, 0), bool), np.random.default_rng(0))
+            return {"first": float(actions[0, 0, 0])}
+
+        steps = []
+        return Probe(2, measure)
+
+    whole = train_policy(data, config, 1, tmp_path / "whole", loggers=[], probe=probe())
+    with pytest.raises(InterruptError):  # at step 4, whose checkpoint would come after the look
+        train_policy(data, config, 1, tmp_path / "cut", loggers=[], probe=probe(dies_at=2))
+    resumed = train_policy(data, config, 1, tmp_path / "cut", loggers=[], probe=probe())
+    assert artifacts.load_manifest(whole) == artifacts.load_manifest(resumed)
 
 
 @pytest.mark.slow
@@ -136,7 +164,7 @@ def test_imagination_interrupted_and_resumed(
     assert 0 < ours.figures["ess_fraction"] <= 1
     assert 0 < ours.figures["imagined_share"] < 1
     assert set(ours.parents) == {"dataset", "world_model"}
-    assert ours.figures == theirs.figures
+    assert ours == theirs
 
 
 def test_no_share_leaves_a_world_model_alone(tiny_dataset, tiny_config, tmp_path):

@@ -7,8 +7,15 @@ import pytest
 from logo_tf import artifacts
 from logo_tf.artifacts import Manifest
 from logo_tf.errors import LogoError
-from logo_tf.experiments.jobs import DatasetJob, EvaluationJob, PolicyJob, WorldModelJob, jobs
-from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm
+from logo_tf.experiments.jobs import (
+    DatasetJob,
+    EvaluationJob,
+    PlannedJob,
+    PolicyJob,
+    WorldModelJob,
+    jobs,
+)
+from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm
 
 CONFIG = ExperimentConfig(
     scenarios=("mamujoco/HalfCheetah-2x3",),
@@ -98,3 +105,19 @@ def test_every_arm_of_a_seed_is_judged_on_the_same_episodes():
     first, second = (EvaluationJob(CONFIG, *TASK, CONFIG.arm(name), 3) for name in ("BC", "LOGO"))
     assert first.settings == second.settings
     assert first.settings != EvaluationJob(CONFIG, *TASK, CONFIG.arm("BC"), 5).settings
+
+
+def test_a_planned_arm_trains_nothing_and_plays_the_arm_s_episodes():
+    planned = PlannedArm("LOGO, planned", "LOGO", ("planner.horizon=3",))
+    config = dataclasses.replace(CONFIG, planned=(planned,))
+    added = {name: job for name, job in jobs(config).items() if name not in jobs(CONFIG)}
+    arms = "mamujoco-HalfCheetah-2x3/medium/arms"
+    assert list(added) == [f"{arms}/LOGO,_planned/seed-{k}/evaluation" for k in (3, 5)]
+    job = PlannedJob(config, *TASK, planned, 3)
+    assert added[job.name].needs == {
+        "policy": f"{arms}/LOGO/seed-3/policy",
+        "world_model": "mamujoco-HalfCheetah-2x3/medium/models/logo/seed-3",
+    }
+    settings = dict(job.settings)
+    assert settings.pop("planner")["horizon"] == 3
+    assert settings == EvaluationJob(config, *TASK, config.arm("LOGO"), 3).settings

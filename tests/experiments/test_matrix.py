@@ -5,12 +5,14 @@ import json
 
 import pytest
 
+from logo_tf.agents.config import PlannerConfig
 from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments.matrix import (
     Arm,
     ExperimentConfig,
     ModelArm,
+    PlannedArm,
     check,
     folder_name,
     read_config,
@@ -25,6 +27,7 @@ CONFIG = ExperimentConfig(
         Arm("LOGO", "macql", "logo"),
         Arm("LOGO, uniform", "macql", "logo", ("imagination.sampler=uniform", "steps=7")),
     ),
+    planned=(PlannedArm("LOGO, planned", "LOGO", ("planner.horizon=3",)),),
     policy=("steps=5",),
     world_model=("width=8",),
 )
@@ -48,9 +51,15 @@ def test_an_arm_lays_its_settings_over_the_experiment_s_over_its_algorithm_s():
     assert (model.kind, model.width) == ("monolithic", 8)
 
 
+def test_a_planned_arm_lays_its_settings_over_the_planner_s():
+    assert CONFIG.planner_config(CONFIG.planned[0]) == PlannerConfig(horizon=3)
+    assert CONFIG.judged == ["BC", "LOGO", "LOGO, uniform", "LOGO, planned"]
+
+
 def test_what_the_others_are_compared_with():
     assert CONFIG.compared == "BC"
     assert change(baseline="LOGO").compared == "LOGO"
+    assert change(baseline="LOGO, planned").compared == "LOGO, planned"
 
 
 @pytest.mark.parametrize(
@@ -63,10 +72,20 @@ def test_what_the_others_are_compared_with():
         ({"episodes": 0}, "episodes must be at least 1, got 0"),
         ({"curve_every": -1}, "curve_every must not be negative"),
         ({"baseline": "LOGOS"}, "no arm 'LOGOS', its baseline; did you mean 'LOGO'?"),
-        ({"arms": (Arm("x y", "bc"), Arm("x_y", "bc"))}, "arm x_y is there twice"),
-        ({"arms": (Arm("a/b", "bc"),)}, "'a/b' cannot name an arm or a model"),
+        ({"arms": (Arm("x y", "bc"), Arm("x_y", "bc")), "planned": ()}, "arm x_y is there twice"),
+        ({"arms": (Arm("a/b", "bc"),), "planned": ()}, "'a/b' cannot name an arm or a model"),
         (
-            {"arms": (Arm("a", "macql", "lgo"),)},
+            {"planned": (PlannedArm("p", "LOGOS"),)},
+            "'p' plans for arm 'LOGOS', which there is not; did you mean 'LOGO'?",
+        ),
+        (
+            {"planned": (PlannedArm("p", "BC"),)},
+            "'p' plans for arm 'BC', which has no model to plan in",
+        ),
+        ({"planned": (PlannedArm("LOGO", "LOGO"),)}, "arm LOGO is there twice"),
+        ({"planned": (PlannedArm("p", "LOGO"),) * 2}, "arm p is there twice"),
+        (
+            {"arms": (Arm("a", "macql", "lgo"),), "planned": ()},
             "arm 'a' imagines with 'lgo', which is none of its models; did you mean 'logo'?",
         ),
     ],
@@ -82,20 +101,32 @@ def test_what_cannot_be_is_refused(fields, message):
     [
         ({"scenarios": ("mamujoco/HalfCheeta-2x3",)}, "did you mean 'mamujoco/HalfCheetah-2x3'?"),
         (
-            {"arms": (Arm("OMIGA", "omigo"),)},
+            {"planned": (PlannedArm("p", "LOGO", ("planner.horizn=3",)),)},
+            "experiment: arm 'p': --set planner.horizn=3: unknown key 'horizn'; did you mean "
+            "'horizon'?",
+        ),
+        (
+            {"planned": (PlannedArm("p", "LOGO", ("planner.horizon=0",)),)},
+            "experiment: arm 'p': planner.horizon must be at least 1, got 0",
+        ),
+        (
+            {"arms": (Arm("OMIGA", "omigo"),), "planned": ()},
             "experiment: arm 'OMIGA': unknown algorithm 'omigo'; did you mean 'omiga'?",
         ),
         (
-            {"arms": (Arm("a", "bc", "", ("widht=3",)),)},
+            {"arms": (Arm("a", "bc", "", ("widht=3",)),), "planned": ()},
             "experiment: arm 'a': --set widht=3: unknown key 'widht'; did you mean 'width'?",
         ),
         (
             {"models": (ModelArm("logo", ("kind=lgo",)),)},
             "experiment: model 'logo': --set.kind: 'lgo' is not valid; did you mean 'logo'?",
         ),
-        ({"arms": (Arm("a", "bc", "logo"),)}, "arm 'a': bc learns from real data alone"),
         (
-            {"arms": (Arm("a", "macql", "logo", ("imagination.share=0",)),)},
+            {"arms": (Arm("a", "bc", "logo"),), "planned": ()},
+            "arm 'a': bc learns from real data alone",
+        ),
+        (
+            {"arms": (Arm("a", "macql", "logo", ("imagination.share=0",)),), "planned": ()},
             "arm 'a' has a model but imagination.share=0",
         ),
     ],
@@ -127,6 +158,7 @@ def test_a_file_is_read_with_settings_over_it(tmp_path):
             '{"scenarios": ["a"], "qualities": ["medium"], "arms": [{"name": "a"}]}',
             "arms[0]: lacks algorithm",
         ),
+        ('{"planned": [{"name": "p"}]}', "planned[0]: lacks arm"),
     ],
 )
 def test_a_file_that_holds_no_experiment(text, message, tmp_path):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, Task
+from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm, Task
 from logo_tf.experiments.results import Cell, Model, Reference, Results
 from logo_tf.experiments.results_report import half_width, markdown, write_results
 
@@ -87,6 +87,18 @@ def test_the_tables_say_what_the_cells_do():
     assert row.startswith("| LOGO | 45.0 [")
     assert "| 0.67 [" in row
     assert "chance to beat MACQL" in text
+
+
+def test_a_planned_arm_is_one_of_the_arms():
+    planned = PlannedArm("LOGO, planned", "LOGO", ("planner.horizon=3",))
+    before = results()
+    more = [cell("LOGO, planned", k, task, 90.0) for task in TASKS for k in (0, 1, 2)]
+    config = dataclasses.replace(CONFIG, planned=(planned,))
+    assert dataclasses.replace(before, config=config).seeds == []
+    after = dataclasses.replace(before, config=config, cells=[*before.cells, *more])
+    np.testing.assert_array_equal(after.scores()["LOGO, planned"], np.full((3, 2), 90.0))
+    assert after.aggregate.interquartile_means["LOGO, planned"].value == pytest.approx(90.0)
+    assert "| LOGO, planned | 90.0 ± 0.0 | 90.0 ± 0.0 |" in markdown(after)
 
 
 def test_one_seed_is_no_interval():
