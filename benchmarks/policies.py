@@ -45,7 +45,7 @@ class Sizes(NamedTuple):
     settings: tuple[str, ...] = ()
 
 
-QUICK = Sizes(2_000, 20, 20, 2, ("imagination.refresh_every=20", "imagination.branches=64"))
+QUICK = Sizes(4_000, 20, 20, 2, ("imagination.refresh_every=20", "imagination.branches=64"))
 
 
 def main() -> None:
