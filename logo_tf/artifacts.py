@@ -126,16 +126,59 @@ def verify(path: str | Path, kind: str | None = None) -> Manifest:
     Raises:
       LogoError: as ``load_manifest``, or a file is missing or was changed.
     """
+    manifest, gone = verify_rest(path, kind)
+    if gone:
+        raise LogoError(
+            f"{Path(path) / gone[0]}: missing, though {MANIFEST} lists it; make it again"
+        )
+    return manifest
+
+
+def verify_rest(path: str | Path, kind: str | None = None) -> tuple[Manifest, list[str]]:
+    """As ``verify``, of an artefact whose files need not all be there.
+
+    Returns:
+      The manifest, and which of the files it lists are gone.
+
+    Raises:
+      LogoError: as ``load_manifest``, or a file that is there was changed.
+    """
     path = Path(path)
     manifest = load_manifest(path, kind)
+    gone = [name for name in manifest.files if not (path / name).is_file()]
     for name, digest in manifest.files.items():
-        if not (path / name).is_file():
-            raise LogoError(f"{path / name}: missing, though {MANIFEST} lists it; make it again")
-        if sha256(path / name) != digest:
+        if name not in gone and sha256(path / name) != digest:
             raise LogoError(
                 f"{path / name}: content differs from the sha256 in {MANIFEST}; make it again"
             )
-    return manifest
+    return manifest, gone
+
+
+def refill(path: str | Path, again: str | Path) -> None:
+    """Put what is gone of an artefact back from one that was made again.
+
+    The artefact is readable all the while; a killed call is finished by the same call.
+
+    Args:
+      path: the artefact of which files are gone.
+      again: a whole one; it is gone afterwards.
+
+    Raises:
+      LogoError: the two are not the same. The first is left as it was, the second removed.
+    """
+    path, again = Path(path), Path(again)
+    manifest = load_manifest(path)
+    if load_manifest(again).hash != manifest.hash:
+        shutil.rmtree(again)
+        raise LogoError(
+            f"{path}: made again, it came out otherwise than before, as on another machine or with "
+            "other versions of packages it can; bring its files back, or choose another folder"
+        )
+    for name in manifest.files:
+        if (again / name).is_file():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (again / name).replace(path / name)
+    shutil.rmtree(again)
 
 
 def sha256(file: str | Path) -> str:

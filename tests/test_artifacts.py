@@ -1,7 +1,9 @@
+import dataclasses
 import errno
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 
 import pytest
@@ -46,6 +48,43 @@ def test_a_changed_or_lost_file_is_named(tmp_path, manifest):
     file.unlink()
     with pytest.raises(LogoError, match=r"data.txt: missing"):
         artifacts.verify(tmp_path / "a")
+
+
+def test_what_is_gone_is_named_and_the_rest_is_checked(tmp_path, manifest):
+    make(tmp_path / "a", manifest)
+    written, gone = artifacts.verify_rest(tmp_path / "a")
+    assert (written, gone) == (artifacts.load_manifest(tmp_path / "a"), [])
+    (tmp_path / "a/sub/data.txt").unlink()
+    assert artifacts.verify_rest(tmp_path / "a") == (written, ["sub/data.txt"])
+    (tmp_path / "a/sub/data.txt").write_text("hellp")
+    with pytest.raises(LogoError, match=r"data.txt: content differs"):
+        artifacts.verify_rest(tmp_path / "a")
+
+
+def test_an_artefact_is_refilled_even_by_a_call_after_a_killed_one(tmp_path, manifest, monkeypatch):
+    for name in ("a", "b"):
+        make(tmp_path / name, manifest)
+    shutil.rmtree(tmp_path / "a/sub")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(shutil, "rmtree", interrupt)  # files are moved, the folder is not gone
+        artifacts.refill(tmp_path / "a", tmp_path / "b")
+    artifacts.refill(tmp_path / "a", tmp_path / "b")
+    artifacts.verify(tmp_path / "a")
+    assert not (tmp_path / "b").exists()
+
+
+def interrupt(path):
+    raise KeyboardInterrupt
+
+
+def test_an_artefact_is_not_refilled_from_another(tmp_path, manifest):
+    make(tmp_path / "a", manifest)
+    make(tmp_path / "b", dataclasses.replace(manifest, provenance={"of": "another machine"}))
+    (tmp_path / "a/sub/data.txt").unlink()
+    with pytest.raises(LogoError, match="a: made again, it came out otherwise than before"):
+        artifacts.refill(tmp_path / "a", tmp_path / "b")
+    assert artifacts.verify_rest(tmp_path / "a")[1] == ["sub/data.txt"]
+    assert not (tmp_path / "b").exists()
 
 
 def test_unreadable_manifests_are_named(tmp_path, manifest):

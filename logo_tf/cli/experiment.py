@@ -14,9 +14,12 @@ examples:
   logo-tf experiment examples/experiments/smoke.json --out runs/smoke-experiment
   logo-tf experiment examples/experiments/mamujoco.json --workers 4 --out runs/mamujoco
   logo-tf experiment my.json --engine ray --address auto --out /shared/mine
+  logo-tf experiment my.json --out runs/mine --archive evidence/mine
 
 Killed or interrupted, the same command resumes; what is there is not made again, and seeds,
-arms or scenarios may be added to the file. A Ray cluster's machines must share the folder."""
+arms or scenarios may be added to the file. A Ray cluster's machines must share the folder. An
+archive is an experiment's folder too: --out of it gives the same results and trains nothing, and
+what is gone from it is made again where more seeds or arms need it."""
 
 
 def add(verbs: Any) -> None:
@@ -52,6 +55,11 @@ def add(verbs: Any) -> None:
         default=[],
         help="settings over the file, such as seeds=[0,1]",
     )
+    parser.add_argument(
+        "--archive",
+        metavar="DIR",
+        help="where to keep what the results are made from, without datasets and weights",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, one object a cell")
 
 
@@ -59,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run or resume the experiment and print what came of it."""
     from logo_tf.cli.output import write_json, write_line, write_table
     from logo_tf.errors import LogoError
+    from logo_tf.experiments.archive import archive
     from logo_tf.experiments.experiment import experiment
     from logo_tf.experiments.matrix import read_config
     from logo_tf.experiments.results import read_results
@@ -73,6 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         engine.close()
     results = read_results(config, out)
     write_results(results, out)
+    if arguments.archive is not None:
+        archive(config, out, Path(arguments.archive))
     if failed:
         name, outcome = next(iter(failed.items()))
         raise LogoError(

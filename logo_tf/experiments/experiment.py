@@ -14,7 +14,7 @@ from logo_tf.artifacts import Manifest
 from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments.engines import Engine, Outcome
-from logo_tf.experiments.jobs import Job, jobs
+from logo_tf.experiments.jobs import Job, There, jobs, survey
 from logo_tf.experiments.matrix import ExperimentConfig, check
 
 EXPERIMENT_FILE = "experiment.json"
@@ -30,6 +30,9 @@ def experiment(
     An artefact that is there is kept if it was made with the same settings from the same
     artefacts, so an experiment may be given more seeds, arms or scenarios. A killed one is
     resumed by the same call. Where a job fails, all that do not need it are still done.
+
+    What a finished evaluation was made from need not be whole: its manifest is enough, as in
+    what ``archive`` leaves. Files that are gone are made again only for a job that reads them.
 
     Args:
       config: the experiment.
@@ -47,7 +50,7 @@ def experiment(
     out = Path(out).absolute()
     console = console or Console(stderr=True, highlight=False)
     check(config)
-    if not _is_free(out):
+    if not is_free(out):
         raise LogoError(
             f"{out}: holds something that is not a logo_tf experiment; choose another folder "
             "(--out DIR)"
@@ -85,7 +88,7 @@ def read_times(out: Path) -> dict[str, float]:
     return times
 
 
-def _is_free(out: Path) -> bool:
+def is_free(out: Path) -> bool:
     """Whether a folder is an experiment's, or empty but for what a kill can leave of one."""
     known = {EXPERIMENT_FILE, EXPERIMENT_FILE + ".partial", _LOCK}
     if not out.exists() or (out / EXPERIMENT_FILE).is_file():
@@ -103,7 +106,11 @@ class _Schedule:
 
     def run(self) -> dict[str, Outcome]:
         """Do all that can be done; returns what failed."""
-        order = TopologicalSorter({name: job.needs.values() for name, job in self._jobs.items()})
+        due = self._due()
+        self._kept = len(self._jobs) - len(due)
+        order = TopologicalSorter(
+            {name: due.intersection(self._jobs[name].needs.values()) for name in due}
+        )
         order.prepare()
         running: dict[Future[Outcome], str] = {}
         while order.is_active():
@@ -111,7 +118,7 @@ class _Schedule:
             if not ready and not running:
                 break  # all that is left needs what failed
             for name in sorted(ready, key=list(self._jobs).index):
-                if self._is_there(name):
+                if self._there(name) is There.ALL:
                     self._kept += 1
                     order.done(name)
                 elif name not in self._failed:
@@ -125,12 +132,31 @@ class _Schedule:
             self._print(f"[dim]{self._kept} of {len(self._jobs)} were there already[/dim]")
         return self._failed
 
-    def _is_there(self, name: str) -> bool:
+    def _due(self) -> set[str]:
+        """What must be made, or cannot be used; found backwards from what nothing else needs.
+
+        What is there, with the manifests of all that it was made from, needs none of them whole.
+        """
+        there, complaints = survey(self._jobs, self._out)
+        for name, complaint in complaints.items():
+            self._fail(name, Outcome(2, complaint, 0.0))
+        due = set(complaints)
+        asked = set(self._jobs)
+        asked.difference_update(*(job.needs.values() for job in self._jobs.values()))
+        for name in reversed(self._jobs):
+            if name in asked and there[name] is not There.ALL:
+                due.add(name)
+                asked.update(self._jobs[name].needs.values())
+        return due
+
+    def _there(self, name: str) -> There:
+        if name in self._failed:
+            return There.NOTHING
         try:
-            return self._jobs[name].finished(self._out) is not None
+            return self._jobs[name].there(self._out)
         except LogoError as error:
             self._fail(name, Outcome(2, str(error), 0.0))
-            return False
+            return There.NOTHING
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True)  # one job, one line, even in a file
@@ -144,7 +170,7 @@ class _Schedule:
         with open(self._out / TIMES, "a", encoding="utf-8") as stream:
             stream.write(json.dumps({"job": name, "seconds": round(outcome.seconds, 2)}) + "\n")
         # Only what is there counts, whatever the process says of itself.
-        if outcome.code != 0 or not self._is_there(name):
+        if outcome.code != 0 or self._there(name) is not There.ALL:
             self._fail(name, outcome)
             return False
         self._made += 1

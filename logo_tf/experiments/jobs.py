@@ -7,6 +7,7 @@ to do ends in seconds.
 from __future__ import annotations
 
 import abc
+import enum
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,15 @@ from logo_tf.scenarios.registry import scenario_spec
 from logo_tf.seeds import derive
 
 RETURNS = "returns.json"
+_AGAIN = ".again"
+
+
+class There(enum.IntEnum):
+    """How much of an artefact is there: nothing, its manifest without some files, or all."""
+
+    NOTHING = 0
+    MANIFEST = 1
+    ALL = 2
 
 
 class Job(abc.ABC):
@@ -49,19 +59,38 @@ class Job(abc.ABC):
         """What an artefact was made with."""
         return manifest.config
 
-    @abc.abstractmethod
     def make(self, out: Path) -> None:
-        """Make the artefact, or go on making it.
+        """Make the artefact, or go on making it, or make again what is gone of it.
 
         Args:
           out: the experiment's folder.
 
         Raises:
+          LogoError: as ``make_at``, or what was made again is not what it was.
+        """
+        place = out / self.name
+        if not place.exists():
+            self.make_at(place, out)
+            return
+        again = place.with_name(place.name + _AGAIN)
+        if not again.exists():
+            self.make_at(again, out)
+        artifacts.refill(place, again)
+
+    @abc.abstractmethod
+    def make_at(self, place: Path, out: Path) -> None:
+        """Make the artefact.
+
+        Args:
+          place: where it will stand.
+          out: the experiment's folder, in which those that it needs stand whole.
+
+        Raises:
           LogoError: as the function does that makes such an artefact.
         """
 
-    def finished(self, out: Path) -> Manifest | None:
-        """The artefact's manifest, if it is there and whole.
+    def there(self, out: Path) -> There:
+        """How much of the artefact is there.
 
         Raises:
           LogoError: it was made with other settings or from other artefacts, or a file
@@ -69,17 +98,17 @@ class Job(abc.ABC):
         """
         path = out / self.name
         if not path.exists():
-            return None
-        manifest = artifacts.verify(path, self.kind)
+            return There.NOTHING
+        manifest, gone = artifacts.verify_rest(path, self.kind)
         complaint = self._complaint(manifest, out)
         if complaint:
             raise LogoError(f"{path}: {complaint}")
-        return manifest
+        return There.MANIFEST if gone else There.ALL
 
     def found(self, out: Path) -> Manifest | None:
         """The artefact's manifest, if it is there and belongs to this experiment.
 
-        Its files are not read, as ``finished`` does.
+        Its files need not be there, and are not read.
         """
         path = out / self.name
         manifest = artifacts.load_manifest(path, self.kind) if path.exists() else None
@@ -136,9 +165,9 @@ class DatasetJob(Job):
         """``CollectConfig``."""
         return to_dict(self._collect)
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Collect it."""
-        collect(self._collect, out / self.name)
+        collect(self._collect, place)
 
 
 class ReferencesJob(Job):
@@ -157,14 +186,14 @@ class ReferencesJob(Job):
         seed = derive(self.config.dataset_seed, "references")
         return {"episodes": self.config.reference_episodes, "seed": seed}
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Play both."""
         from logo_tf.scenarios.behaviour import behaviour_policies
 
         players = {
             name: behaviour_policies(self._scenario, name)[0][1] for name in ("random", "expert")
         }
-        _publish_returns(out / self.name, self._scenario, players, self.settings, {})
+        _publish_returns(place, self._scenario, players, self.settings, {})
 
 
 class WorldModelJob(Job):
@@ -186,14 +215,14 @@ class WorldModelJob(Job):
         """``WorldModelConfig`` and the seed."""
         return {"model": to_dict(self.config.model_config(self._model)), "seed": self._seed}
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Train it."""
         from logo_tf.data.store import load_dataset
         from logo_tf.world_model.trainer import train_world_model
 
         dataset = load_dataset(out / self.needs["dataset"], check="manifest")
         config = self.config.model_config(self._model)
-        train_world_model(dataset, config, self._seed, out / self.name, [])
+        train_world_model(dataset, config, self._seed, place, [])
 
 
 class PolicyJob(Job):
@@ -222,7 +251,7 @@ class PolicyJob(Job):
         """As ``settings``."""
         return {**manifest.config, "seed": manifest.provenance.get("seed")}
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Train it."""
         from logo_tf.agents.learner import train_policy
         from logo_tf.agents.probe import Probe
@@ -241,7 +270,7 @@ class PolicyJob(Job):
             load_dataset(out / self.needs["dataset"], check="manifest"),
             config.policy_config(self._arm, scenario_spec(scenario).action_kind),
             self._seed,
-            out / self.name,
+            place,
             world_model=None if model is None else out / model,
             loggers=[],
             probe=Probe(config.curve_every, measure) if config.curve_every else None,
@@ -266,14 +295,14 @@ class EvaluationJob(Job):
         """How many episodes, and their seed."""
         return {"episodes": self.config.episodes, "seed": derive(self._seed, "evaluation")}
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Play."""
         from logo_tf.agents.policy import load_policy
 
-        place = out / self.needs["policy"]
-        parents = {"policy": artifacts.load_manifest(place).hash}
-        players = {"policy": load_policy(place)}
-        _publish_returns(out / self.name, self._scenario, players, self.settings, parents)
+        policy = out / self.needs["policy"]
+        parents = {"policy": artifacts.load_manifest(policy).hash}
+        players = {"policy": load_policy(policy)}
+        _publish_returns(place, self._scenario, players, self.settings, parents)
 
 
 class PlannedJob(Job):
@@ -305,21 +334,21 @@ class PlannedJob(Job):
             "planner": to_dict(self.config.planner_config(self._planned)),
         }
 
-    def make(self, out: Path) -> None:
+    def make_at(self, place: Path, out: Path) -> None:
         """Play, planning before every step."""
         from logo_tf.agents.planner import planner_of
         from logo_tf.agents.policy import load_policy
         from logo_tf.world_model.artifact import load_world_model
 
-        places = {role: out / name for role, name in self.needs.items()}
-        parents = {role: artifacts.load_manifest(place).hash for role, place in places.items()}
+        needed = {role: out / name for role, name in self.needs.items()}
+        parents = {role: artifacts.load_manifest(path).hash for role, path in needed.items()}
         planner = planner_of(
-            load_policy(places["policy"]),
-            load_world_model(places["world_model"]),
+            load_policy(needed["policy"]),
+            load_world_model(needed["world_model"]),
             self.config.planner_config(self._planned),
         )
         players = {"policy": planner}
-        _publish_returns(out / self.name, self._scenario, players, self.settings, parents)
+        _publish_returns(place, self._scenario, players, self.settings, parents)
 
 
 def jobs(config: ExperimentConfig) -> dict[str, Job]:
@@ -328,6 +357,26 @@ def jobs(config: ExperimentConfig) -> dict[str, Job]:
     Seed by seed, so that an experiment that is stopped early is one of fewer seeds.
     """
     return {job.name: job for job in _jobs(config)}
+
+
+def survey(every: Mapping[str, Job], out: Path) -> tuple[dict[str, There], dict[str, str]]:
+    """How much of each artefact is there, with the manifests of all that it was made from.
+
+    Args:
+      every: jobs by name, each after those it needs.
+      out: the experiment's folder.
+
+    Returns:
+      By job; and why artefacts that are there cannot be used, which count as nothing.
+    """
+    there, complaints = dict.fromkeys(every, There.NOTHING), {}
+    for name, job in every.items():
+        if all(there[needed] is not There.NOTHING for needed in job.needs.values()):
+            try:
+                there[name] = job.there(out)
+            except LogoError as error:
+                complaints[name] = str(error)
+    return there, complaints
 
 
 def _jobs(config: ExperimentConfig) -> Iterator[Job]:

@@ -136,7 +136,7 @@ class ExperimentConfig:
         for seed in (*self.seeds, self.dataset_seed):
             require(seed >= 0, f"experiment: seeds must not be negative, got {seed}")
         arms, models = [arm.name for arm in self.arms], [model.name for model in self.models]
-        judged = [*arms, *(planned.name for planned in self.planned)]
+        judged = self.judged
         for what, names in (
             ("scenario", self.scenarios),
             ("quality", self.qualities),
@@ -180,7 +180,7 @@ class ExperimentConfig:
     @property
     def judged(self) -> list[str]:
         """The names of all that is compared: the arms, then the planned ones."""
-        return [arm.name for arm in (*self.arms, *self.planned)]
+        return [arm.name for arm in self.arms] + [planned.name for planned in self.planned]
 
     @property
     def compared(self) -> str:

@@ -12,8 +12,10 @@ from logo_tf.experiments.jobs import (
     EvaluationJob,
     PlannedJob,
     PolicyJob,
+    There,
     WorldModelJob,
     jobs,
+    survey,
 )
 from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm
 
@@ -67,11 +69,11 @@ def test_arms_of_one_model_share_it():
 
 def test_an_artefact_of_the_same_settings_and_parents_is_this_job_s(tmp_path):
     data, model = DatasetJob(CONFIG, *TASK), WorldModelJob(CONFIG, *TASK, "logo", 3)
-    assert data.finished(tmp_path) is data.found(tmp_path) is None
+    assert (data.there(tmp_path), data.found(tmp_path)) == (There.NOTHING, None)
     parent = leave(tmp_path, data)
     made = leave(tmp_path, model, parents={"dataset": parent.hash})
-    assert data.finished(tmp_path) == data.found(tmp_path) == parent
-    assert model.finished(tmp_path) == model.found(tmp_path) == made
+    assert (data.there(tmp_path), data.found(tmp_path)) == (There.ALL, parent)
+    assert (model.there(tmp_path), model.found(tmp_path)) == (There.ALL, made)
 
 
 def test_an_artefact_of_other_settings_is_named_and_left_alone(tmp_path):
@@ -79,12 +81,12 @@ def test_an_artefact_of_other_settings_is_named_and_left_alone(tmp_path):
     leave(tmp_path, job)
     ours = DatasetJob(CONFIG, *TASK)
     with pytest.raises(LogoError, match=r"dataset: steps is 7 there and 100000 in this experiment"):
-        ours.finished(tmp_path)
+        ours.there(tmp_path)
     with pytest.raises(LogoError, match="steps is 7 there"):
         ours.require_fits(tmp_path)
     assert ours.found(tmp_path) is None
     job.require_fits(tmp_path)
-    assert job.finished(tmp_path) is not None
+    assert job.there(tmp_path) is There.ALL
 
 
 def test_another_seed_and_another_parent_are_told(tmp_path):
@@ -93,12 +95,64 @@ def test_another_seed_and_another_parent_are_told(tmp_path):
     config = {name: value for name, value in job.settings.items() if name != "seed"}
     leave(tmp_path, job, config, {"seed": 4}, {"dataset": parent.hash})
     with pytest.raises(LogoError, match="seed is 4 there and 3 in this experiment"):
-        job.finished(tmp_path)
+        job.there(tmp_path)
     other = PolicyJob(CONFIG, *TASK, CONFIG.arm("BC"), 5)
     config = {name: value for name, value in other.settings.items() if name != "seed"}
     leave(tmp_path, other, config, {"seed": 5}, {"dataset": "another"})
     with pytest.raises(LogoError, match="was made from another dataset than"):
-        other.finished(tmp_path)
+        other.there(tmp_path)
+
+
+class Copied(DatasetJob):
+    """A dataset job whose artefact is one file with a known text."""
+
+    text = "rows"
+
+    def make_at(self, place, out):
+        with artifacts.writing(place) as aside:
+            (aside / "data.txt").write_text(self.text)
+            manifest = Manifest(kind=self.kind, spec={}, config=self.settings)
+            artifacts.publish(place, manifest)
+
+
+def test_what_is_gone_of_an_artefact_is_made_again(tmp_path):
+    job = Copied(CONFIG, *TASK)
+    job.make(tmp_path)
+    manifest = job.found(tmp_path)
+    (tmp_path / job.name / "data.txt").unlink()
+    assert (job.there(tmp_path), job.found(tmp_path)) == (There.MANIFEST, manifest)
+    job.make(tmp_path)
+    assert (job.there(tmp_path), job.found(tmp_path)) == (There.ALL, manifest)
+    assert [place.name for place in (tmp_path / job.name).parent.iterdir()] == ["dataset"]
+    (tmp_path / job.name / "data.txt").write_text("other")
+    with pytest.raises(LogoError, match=r"data.txt: content differs"):
+        job.there(tmp_path)
+
+
+def test_what_comes_out_otherwise_is_told_and_takes_no_place(tmp_path):
+    job = Copied(CONFIG, *TASK)
+    job.make(tmp_path)
+    manifest = job.found(tmp_path)
+    (tmp_path / job.name / "data.txt").unlink()
+    job.text = "rows of another machine"
+    with pytest.raises(LogoError, match=r"dataset: made again, it came out otherwise") as told:
+        job.make(tmp_path)
+    assert "\n" not in str(told.value)
+    assert (job.there(tmp_path), job.found(tmp_path)) == (There.MANIFEST, manifest)
+
+
+def test_a_survey_asks_for_the_manifests_of_all_ancestors(tmp_path):
+    data, model = DatasetJob(CONFIG, *TASK), WorldModelJob(CONFIG, *TASK, "logo", 3)
+    every = {job.name: job for job in (data, model)}
+    parent = leave(tmp_path, data)
+    leave(tmp_path, model, parents={"dataset": parent.hash})
+    assert survey(every, tmp_path) == (dict.fromkeys(every, There.ALL), {})
+    (tmp_path / data.name / "manifest.json").unlink()
+    there, complaints = survey(every, tmp_path)
+    assert set(there.values()) == {There.NOTHING}
+    assert list(complaints) == [data.name]
+    (tmp_path / data.name).rmdir()
+    assert survey(every, tmp_path) == (dict.fromkeys(every, There.NOTHING), {})
 
 
 def test_every_arm_of_a_seed_is_judged_on_the_same_episodes():
