@@ -29,6 +29,10 @@ class Outcome(NamedTuple):
 class Engine(Protocol):
     """Runs jobs, each in a process of its own."""
 
+    @property
+    def slots(self) -> int:
+        """How many jobs run at a time, 1 at least; more wait."""
+
     def submit(self, out: Path, job: str) -> Future[Outcome]:
         """Run a job as soon as there is room for it.
 
@@ -56,9 +60,14 @@ class LocalEngine:
         """
         require(workers >= 1, f"--workers must be at least 1, got {workers}")
         require(threads >= 1, f"--threads must be at least 1, got {threads}")
-        self._threads = threads
+        self._workers, self._threads = workers, threads
         self._pool = ThreadPoolExecutor(workers)
         self._closed = threading.Event()
+
+    @property
+    def slots(self) -> int:
+        """As many as it has workers."""
+        return self._workers
 
     def submit(self, out: Path, job: str) -> Future[Outcome]:
         """Run it when one of the workers is free."""
@@ -102,6 +111,11 @@ class RayEngine:
             raise LogoError(f"--engine ray: no cluster at {address}: {reason}") from None
         self._ray, self._threads = ray, threads
         self._run = ray.remote(num_cpus=threads)(run_job)
+
+    @property
+    def slots(self) -> int:
+        """As many as the cluster's cores allow now; machines may join and leave."""
+        return max(int(self._ray.cluster_resources().get("CPU", 0)) // self._threads, 1)
 
     def submit(self, out: Path, job: str) -> Future[Outcome]:
         """Run it when the cluster has so many free cores."""

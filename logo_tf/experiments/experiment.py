@@ -112,17 +112,25 @@ class _Schedule:
             {name: due.intersection(self._jobs[name].needs.values()) for name in due}
         )
         order.prepare()
+        turn = {name: number for number, name in enumerate(self._jobs)}
+        waiting: set[str] = set()
         running: dict[Future[Outcome], str] = {}
         while order.is_active():
             ready = order.get_ready()
-            if not ready and not running:
+            if not (ready or waiting or running):
                 break  # all that is left needs what failed
-            for name in sorted(ready, key=list(self._jobs).index):
+            for name in ready:
                 if self._there(name) is There.ALL:
                     self._kept += 1
                     order.done(name)
                 elif name not in self._failed:
-                    running[self._engine.submit(self._out, name)] = name
+                    waiting.add(name)
+            # No more than there is room for: a job that becomes ready later may come before
+            # others that wait, so that seeds are finished one by one.
+            room = max(self._engine.slots - len(running), 0)
+            for name in sorted(waiting, key=turn.__getitem__)[:room]:
+                waiting.remove(name)
+                running[self._engine.submit(self._out, name)] = name
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 name = running.pop(future)

@@ -59,6 +59,8 @@ FILES = ("results.csv", "results.md", "report.html")
 class Here:
     """An engine that does jobs in this process, and remembers which."""
 
+    slots = 1
+
     def __init__(self):
         self.done = []
 
