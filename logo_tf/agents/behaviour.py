@@ -22,7 +22,7 @@ from tf_agents.networks import value_network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.trajectories import trajectory
 
-from logo_tf.agents.behaviour_heads import Parameters, head
+from logo_tf.agents.behaviour_heads import Parameters, action_head
 from logo_tf.agents.behaviour_rollout import Rollout, RolloutCollector
 from logo_tf.errors import LogoError
 from logo_tf.scenarios.protocol import Scenario, TeamPolicy
@@ -233,7 +233,7 @@ class PPOLearner:
           seed: of the initial weights.
         """
         self._settings = settings
-        self._head = head(spec)
+        self._head = action_head(spec)
         self.sample = self._head.sample
         value = value_network.ValueNetwork(
             tf.TensorSpec((spec.observation_dim + spec.num_agents,), tf.float32),
@@ -399,7 +399,8 @@ class PPOLearner:
         variables = actor.trainable_weights + value.trainable_weights
         for i in tf.range(tf.shape(order)[0]):
             chosen = order[i]
-            rows, legal = (tf.gather(x[:, 0], chosen) for x in flat.observation)  # noqa: B023
+            rows = tf.gather(flat.observation[0][:, 0], chosen)
+            legal = tf.gather(flat.observation[1][:, 0], chosen)
             target = tf.gather(flat.policy_info["return"][:, 0], chosen)
             with tf.GradientTape() as tape:
                 choice, _ = actor((rows, legal))

@@ -62,7 +62,7 @@ def shared_bounds(spec: ScenarioSpec) -> tuple[np.ndarray, np.ndarray]:
     return low, np.max(np.asarray(spec.action_high, np.float32), axis=0)
 
 
-def head(spec: ScenarioSpec) -> Head:
+def action_head(spec: ScenarioSpec) -> Head:
     """Return the head of a scenario's kind of action."""
     return ChoiceHead(spec) if spec.discrete else GaussianHead(spec)
 

@@ -17,9 +17,10 @@ import numpy as np
 from logo_tf.agents.behaviour import PolicyWeights
 from logo_tf.agents.behaviour_export import export_behaviour
 from logo_tf.errors import LogoError
-from logo_tf.scenarios.behaviour import INDEX_FILE, SavedModelPolicy, behaviour_folder
+from logo_tf.scenarios.behaviour import INDEX_FILE, behaviour_folder
 from logo_tf.scenarios.play import play
 from logo_tf.scenarios.protocol import Scenario
+from logo_tf.scenarios.saved_policy import saved_policy
 from logo_tf.specs import ScenarioSpec
 
 
@@ -31,11 +32,13 @@ class Snapshot:
       steps: environment steps it was trained for.
       weights: the policy.
       returns: returns of exploring episodes: while training, or measured afterwards.
+      won: share of the measured episodes that were won, where the scenario tells.
     """
 
     steps: int
     weights: PolicyWeights
     returns: tuple[float, ...]
+    won: float | None = None
 
     @property
     def mean_return(self) -> float:
@@ -71,9 +74,13 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / str(snapshot.steps)
         export_behaviour(spec, snapshot.weights, path)
-        policy = SavedModelPolicy(spec, path, snapshot.weights.exploration_std)
-        returns = [episode.episode_return for episode in play(scenarios, policy, episodes, seed)]
-    return dataclasses.replace(snapshot, returns=tuple(returns))
+        policy = saved_policy(spec, path, snapshot.weights.exploration_std)
+        played = list(play(scenarios, policy, episodes, seed))
+    won = None
+    if spec.win_reward is not None:
+        won = float(np.mean([np.max(episode.rewards) >= spec.win_reward for episode in played]))
+    returns = tuple(episode.episode_return for episode in played)
+    return dataclasses.replace(snapshot, returns=returns, won=won)
 
 
 def roles(snapshots: Sequence[Snapshot], medium_share: float) -> tuple[int, int]:
@@ -135,19 +142,7 @@ def ship(
             for package in ("tensorflow", "tf-agents", "numpy")
         },
         **details,
-        "versions": {
-            str(snapshot.steps): {
-                "return_mean": round(snapshot.mean_return, 1),
-                "return_std": round(float(np.std(snapshot.returns)), 1),
-                "return_min": round(min(snapshot.returns), 1),
-                "return_max": round(max(snapshot.returns), 1),
-                "episodes": len(snapshot.returns),
-                "exploration_std": [
-                    round(float(std), 4) for std in snapshot.weights.exploration_std
-                ],
-            }
-            for snapshot in snapshots
-        },
+        "versions": {str(snapshot.steps): _figures(snapshot) for snapshot in snapshots},
         "qualities": {
             "medium-replay": [snapshot.steps for snapshot in snapshots[: medium + 1]],
             "medium": snapshots[medium].steps,
@@ -159,3 +154,26 @@ def ship(
     text = re.sub(r"\[\s+([^][{}]*?)\s+\]", lambda m: f"[{' '.join(m[1].split())}]", text)
     (folder / INDEX_FILE).write_text(text + "\n", encoding="utf-8")
     return folder
+
+
+def rounded(value: float) -> float:
+    """Return a number to four digits, enough for returns of any size."""
+    return float(f"{value:.4g}")
+
+
+def _figures(snapshot: Snapshot) -> dict[str, Any]:
+    """What ``behaviour.json`` says of a version."""
+    figures: dict[str, Any] = {
+        "return_mean": rounded(snapshot.mean_return),
+        "return_std": rounded(float(np.std(snapshot.returns))),
+        "return_min": rounded(min(snapshot.returns)),
+        "return_max": rounded(max(snapshot.returns)),
+        "episodes": len(snapshot.returns),
+    }
+    if snapshot.won is not None:
+        figures["won_share"] = rounded(snapshot.won)
+    if snapshot.weights.exploration_std is not None:
+        figures["exploration_std"] = [
+            round(float(std), 4) for std in snapshot.weights.exploration_std
+        ]
+    return figures
