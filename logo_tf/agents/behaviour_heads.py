@@ -11,17 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tf_agents.agents.ppo import ppo_actor_network
-from tf_agents.networks import (
-    actor_distribution_network,
-    mask_splitter_network,
-    network,
-    value_network,
-)
+from tf_agents.networks import mask_splitter_network, nest_map, network, sequential
 from tf_agents.specs import tensor_spec
 
 from logo_tf.scenarios.drawing import draw
-from logo_tf.seeds import generator
 from logo_tf.specs import ScenarioSpec
 
 Parameters = dict[str, np.ndarray]
@@ -114,29 +109,37 @@ class ChoiceHead:
 
     def __init__(self, spec: ScenarioSpec) -> None:
         """Args: spec: sizes N, O and A."""
-        self._row_spec = _row_spec(spec)
-        self.observation_spec = (self._row_spec, tf.TensorSpec((spec.action_dim,), tf.bool))
+        self._choices = spec.action_dim
+        self.observation_spec = (_row_spec(spec), tf.TensorSpec((spec.action_dim,), tf.bool))
         self.action_spec = tensor_spec.BoundedTensorSpec((), tf.int32, 0, spec.action_dim - 1)
 
     def actor(self, hidden: Sequence[int], seed: int) -> network.Network:
-        """A categorical network behind TF-Agents' mask splitter."""
-        inner = actor_distribution_network.ActorDistributionNetwork(
-            self._row_spec,
-            self.action_spec,
-            fc_layer_params=hidden,
-            activation_fn=tf.keras.activations.tanh,
-            kernel_initializer=tf.keras.initializers.Orthogonal(seed=seed),
-        )
-        actor = self._masked(inner, passes=True)
-        actor.create_variables()
-        # The logits' layer is one that nobody may seed; small weights begin near uniform.
-        kernel = actor.trainable_weights[-2]
-        kernel.assign(generator(seed, "logits").normal(0.0, 0.01, kernel.shape))
-        return actor
+        """Dense layers to logits, and a categorical distribution over the legal ones.
 
-    def value(self, inner: value_network.ValueNetwork) -> network.Network:
+        TF-Agents' own ``CategoricalProjectionNetwork`` fails with NumPy 2.
+        """
+        orthogonal = tf.keras.initializers.Orthogonal
+        layers = [
+            tf.keras.layers.Dense(width, "tanh", kernel_initializer=orthogonal(seed=seed + depth))
+            for depth, width in enumerate(hidden)
+        ]
+        # Small weights begin near uniform choices.
+        small = orthogonal(gain=0.01, seed=seed + len(layers))
+        layers.append(tf.keras.layers.Dense(self._choices, kernel_initializer=small))
+        return sequential.Sequential(
+            [
+                nest_map.NestMap(
+                    (sequential.Sequential(layers), tf.keras.layers.Lambda(tf.identity))
+                ),
+                tf.keras.layers.Lambda(lambda both: _legal_choice(*both)),
+            ]
+        )
+
+    def value(self, inner: network.Network) -> network.Network:
         """Drop the mask."""
-        return self._masked(inner, passes=False)
+        return mask_splitter_network.MaskSplitterNetwork(
+            lambda shown: shown, inner, input_tensor_spec=self.observation_spec
+        )
 
     def shown(self, rows: Any, legal: Any) -> Any:
         """Rows and mask."""
@@ -148,13 +151,11 @@ class ChoiceHead:
         weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return draw(weights, rng)
 
-    def _masked(self, inner: network.Network, passes: bool) -> network.Network:
-        return mask_splitter_network.MaskSplitterNetwork(
-            lambda shown: shown,
-            inner,
-            passthrough_mask=passes,
-            input_tensor_spec=self.observation_spec,
-        )
+
+def _legal_choice(logits: tf.Tensor, legal: tf.Tensor) -> tfp.distributions.Categorical:
+    # Not minus infinity, of which gradients are no numbers.
+    masked = tf.where(legal, logits, tf.float32.min)
+    return tfp.distributions.Categorical(logits=masked)
 
 
 def _row_spec(spec: ScenarioSpec) -> tf.TensorSpec:
