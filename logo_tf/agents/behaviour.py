@@ -18,12 +18,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tf_agents.agents.ppo import ppo_clip_agent
-from tf_agents.networks import value_network
 from tf_agents.trajectories import time_step as ts
 from tf_agents.trajectories import trajectory
 
-from logo_tf.agents.behaviour_heads import Parameters, action_head
-from logo_tf.agents.behaviour_rollout import Rollout, RolloutCollector
+from logo_tf.agents.behaviour_heads import action_head
+from logo_tf.agents.behaviour_rollout import Parameters, Rollout, RolloutCollector, Seen
 from logo_tf.errors import LogoError
 from logo_tf.scenarios.protocol import Scenario, TeamPolicy
 from logo_tf.seeds import derive, generator
@@ -78,18 +77,17 @@ class PPOSettings:
 def default_settings(spec: ScenarioSpec) -> PPOSettings:
     """Return the settings of a scenario's kind of action.
 
-    Choices have battles of some thirty steps in view, whose reward comes at the end, and
-    observations of a hundred numbers.
+    Choices have battles of some twenty steps in view, whose reward comes at the end. The
+    more agents change at once, the less each may, as MAPPO does on the hard maps.
     """
     if not spec.discrete:
         return PPOSettings()
     return PPOSettings(
-        horizon=32,
         epochs=5,
-        minibatch=1024,
         hidden=(128, 64),
-        learning_rate=5e-4,
-        final_learning_rate=5e-5,
+        learning_rate=3e-4,
+        final_learning_rate=3e-5,
+        clip=0.2 / spec.num_agents,
         discount=0.99,
         gae_lambda=0.95,
     )
@@ -215,7 +213,7 @@ def _answers(
 
     rows, steps = rollout.alive.shape
     actions = teacher.act(
-        joint(rollout.rows[..., : spec.observation_dim]), joint(rollout.legal), rng
+        joint(rollout.seen.rows[..., : spec.observation_dim]), joint(rollout.seen.legal), rng
     )
     by_copy = actions.reshape(rows // spec.num_agents, steps, spec.num_agents)
     return by_copy.swapaxes(1, 2).reshape(rows, steps)
@@ -235,12 +233,7 @@ class PPOLearner:
         self._settings = settings
         self._head = action_head(spec)
         self.sample = self._head.sample
-        value = value_network.ValueNetwork(
-            tf.TensorSpec((spec.observation_dim + spec.num_agents,), tf.float32),
-            fc_layer_params=settings.hidden,
-            activation_fn=tf.keras.activations.tanh,
-            kernel_initializer=tf.keras.initializers.Orthogonal(seed=seed + 1),
-        )
+        self._value = self._head.value(settings.hidden, seed)
         self._learning_rate = tf.Variable(settings.learning_rate, trainable=False)
         self._agent = ppo_clip_agent.PPOClipAgent(
             ts.time_step_spec(self._head.observation_spec),
@@ -248,7 +241,7 @@ class PPOLearner:
             # The legacy Adam runs one fused op per variable.
             optimizer=tf.keras.optimizers.legacy.Adam(lambda: self._learning_rate, epsilon=1e-5),
             actor_net=self._head.actor(settings.hidden, seed),
-            value_net=self._head.value(value),
+            value_net=self._value,
             importance_ratio_clipping=settings.clip,
             lambda_value=settings.gae_lambda,
             discount_factor=settings.discount,
@@ -265,31 +258,26 @@ class PPOLearner:
             train_step_counter=tf.Variable(0, dtype=tf.int64, trainable=False),
         )
         self._agent.initialize()
-        # The value's last layer is the one initialiser that ValueNetwork lets nobody seed.
-        head = value.trainable_weights[-2]
-        head.assign(generator(seed, "value").uniform(-0.03, 0.03, head.shape))
         if self._head.normalises:
             self._log_std().assign(
                 tf.fill([spec.action_dim], float(np.log(np.expm1(settings.initial_std))))
             )
-        self._value = value
         self._teaching = tf.keras.optimizers.legacy.Adam(settings.learning_rate, epsilon=1e-5)
         self._predict = tf.function(self._predict_graph)  # one trace: R never changes
         # Where agents die, rounds differ in how many minibatches they give.
         self._update = tf.function(self._update_graph, reduce_retracing=True)
         self._imitate = tf.function(self._imitate_graph, reduce_retracing=True)
 
-    def predict(self, rows: np.ndarray, legal: np.ndarray) -> tuple[Parameters, np.ndarray]:
+    def predict(self, seen: Seen) -> tuple[Parameters, np.ndarray]:
         """Return the parameters of the actions' distributions and the values.
 
         Args:
-          rows: (R, O+N) float32.
-          legal: (R, L) bool; L is 0 where actions are vectors.
+          seen: by R rows.
 
         Returns:
           ``loc`` and ``scale_diag``, or ``logits``, each (R, A); and (R,).
         """
-        parameters, value = self._predict(self._shown(rows, legal))
+        parameters, value = self._predict(self._head.shown(seen))
         return {name: array.numpy() for name, array in parameters.items()}, value.numpy()
 
     def update(self, rollout: Rollout, done: float, rng: np.random.Generator) -> None:
@@ -330,7 +318,7 @@ class PPOLearner:
         parameters = {name: tf.constant(rollout.parameters[name]) for name in self._head.parameters}
         return trajectory.Trajectory(
             step_type=tf.constant(rollout.step_type),
-            observation=self._shown(rollout.rows, rollout.legal),
+            observation=self._head.shown(rollout.seen),
             action=tf.constant(rollout.actions),
             policy_info={
                 "dist_params": parameters,
@@ -340,9 +328,6 @@ class PPOLearner:
             reward=tf.constant(rollout.rewards),
             discount=tf.constant(rollout.discounts),
         )
-
-    def _shown(self, rows: np.ndarray, legal: np.ndarray) -> Any:
-        return self._head.shown(tf.constant(rows), tf.constant(legal))
 
     def weights(self) -> PolicyWeights:
         """Return a snapshot of the policy."""
@@ -399,12 +384,11 @@ class PPOLearner:
         variables = actor.trainable_weights + value.trainable_weights
         for i in tf.range(tf.shape(order)[0]):
             chosen = order[i]
-            rows = tf.gather(flat.observation[0][:, 0], chosen)
-            legal = tf.gather(flat.observation[1][:, 0], chosen)
+            shown = tuple(tf.gather(x[:, 0], chosen) for x in flat.observation)
             target = tf.gather(flat.policy_info["return"][:, 0], chosen)
             with tf.GradientTape() as tape:
-                choice, _ = actor((rows, legal))
-                worth, _ = value(rows)
+                choice, _ = actor(shown)
+                worth, _ = value(shown)
                 loss = tf.reduce_mean(-choice.log_prob(tf.gather(labels, chosen)))
                 loss += 0.5 * tf.reduce_mean(tf.square(worth - target))
             gradients = tape.gradient(loss, variables)

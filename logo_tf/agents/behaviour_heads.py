@@ -13,13 +13,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tf_agents.agents.ppo import ppo_actor_network
-from tf_agents.networks import mask_splitter_network, nest_map, network, sequential
+from tf_agents.networks import nest_map, network, sequential, value_network
 from tf_agents.specs import tensor_spec
 
+from logo_tf.agents.behaviour_rollout import Parameters, Seen
 from logo_tf.scenarios.drawing import draw
+from logo_tf.seeds import generator
 from logo_tf.specs import ScenarioSpec
-
-Parameters = dict[str, np.ndarray]
 
 
 class Head(Protocol):
@@ -41,11 +41,11 @@ class Head(Protocol):
     def actor(self, hidden: Sequence[int], seed: int) -> network.Network:
         """Build the policy's network, with tanh layers of the widths ``hidden``."""
 
-    def value(self, inner: network.Network) -> network.Network:
-        """Wrap a value network of rows so that it takes all that is shown."""
+    def value(self, hidden: Sequence[int], seed: int) -> network.Network:
+        """Build the value's network, likewise."""
 
-    def shown(self, rows: Any, legal: Any) -> Any:
-        """Return what the networks are shown of (..., O+N) rows and (..., L) legal actions."""
+    def shown(self, seen: Seen) -> Any:
+        """Return what the networks are shown, a nest like ``observation_spec``."""
 
     def sample(self, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
         """Draw R actions: (R, A) float32 or (R,) int32."""
@@ -81,14 +81,13 @@ class GaussianHead:
             hidden, self.action_spec, seed=seed
         )
 
-    def value(self, inner: network.Network) -> network.Network:
-        """Rows are all that is shown."""
-        return inner
+    def value(self, hidden: Sequence[int], seed: int) -> network.Network:
+        """TF-Agents' own, of the agent's row."""
+        return _value_network(self.observation_spec, hidden, seed)
 
-    def shown(self, rows: Any, legal: Any) -> Any:
+    def shown(self, seen: Seen) -> Any:
         """Rows alone."""
-        del legal
-        return rows
+        return tf.constant(seen.rows)
 
     def sample(self, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
         """Draw around the mean; not cut to the bounds."""
@@ -98,7 +97,11 @@ class GaussianHead:
 
 
 class ChoiceHead:
-    """A ``Head``: a softmax over the legal actions.
+    """A ``Head``: a softmax over the legal actions, and a value that knows the state.
+
+    With the state the value can tell how a battle stands that an agent sees little of, or
+    nothing, being dead (Yu et al. 2022, MAPPO). Its entries, map units among them, are
+    flattened to sign(x) log(1 + abs(x)).
 
     Observations are not normalised: TF-Agents would do it to the mask as well, and SMAX's
     are shares and distances within -1 to 1 as they are.
@@ -110,7 +113,9 @@ class ChoiceHead:
     def __init__(self, spec: ScenarioSpec) -> None:
         """Args: spec: sizes N, O and A."""
         self._choices = spec.action_dim
-        self.observation_spec = (_row_spec(spec), tf.TensorSpec((spec.action_dim,), tf.bool))
+        row, state = _row_spec(spec), tf.TensorSpec((spec.state_dim,), tf.float32)
+        self.observation_spec = (row, tf.TensorSpec((spec.action_dim,), tf.bool), state)
+        self._value_spec = tf.TensorSpec((row.shape[0] + spec.state_dim,), tf.float32)
         self.action_spec = tensor_spec.BoundedTensorSpec((), tf.int32, 0, spec.action_dim - 1)
 
     def actor(self, hidden: Sequence[int], seed: int) -> network.Network:
@@ -126,24 +131,26 @@ class ChoiceHead:
         # Small weights begin near uniform choices.
         small = orthogonal(gain=0.01, seed=seed + len(layers))
         layers.append(tf.keras.layers.Dense(self._choices, kernel_initializer=small))
+        as_it_is = tf.keras.layers.Lambda(tf.identity)
         return sequential.Sequential(
             [
-                nest_map.NestMap(
-                    (sequential.Sequential(layers), tf.keras.layers.Lambda(tf.identity))
-                ),
-                tf.keras.layers.Lambda(lambda both: _legal_choice(*both)),
+                nest_map.NestMap((sequential.Sequential(layers), as_it_is, as_it_is)),
+                tf.keras.layers.Lambda(lambda shown: _legal_choice(shown[0], shown[1])),
             ]
         )
 
-    def value(self, inner: network.Network) -> network.Network:
-        """Drop the mask."""
-        return mask_splitter_network.MaskSplitterNetwork(
-            lambda shown: shown, inner, input_tensor_spec=self.observation_spec
+    def value(self, hidden: Sequence[int], seed: int) -> network.Network:
+        """TF-Agents' own, of the agent's row and the state."""
+        return sequential.Sequential(
+            [
+                tf.keras.layers.Lambda(lambda shown: _row_and_state(shown[0], shown[2])),
+                _value_network(self._value_spec, hidden, seed),
+            ]
         )
 
-    def shown(self, rows: Any, legal: Any) -> Any:
-        """Rows and mask."""
-        return rows, legal
+    def shown(self, seen: Seen) -> Any:
+        """Rows, mask and states."""
+        return tuple(tf.constant(array) for array in seen)
 
     def sample(self, parameters: Parameters, rng: np.random.Generator) -> np.ndarray:
         """Draw by the softmax of the logits, which are hugely negative where illegal."""
@@ -156,6 +163,26 @@ def _legal_choice(logits: tf.Tensor, legal: tf.Tensor) -> tfp.distributions.Cate
     # Not minus infinity, of which gradients are no numbers.
     masked = tf.where(legal, logits, tf.float32.min)
     return tfp.distributions.Categorical(logits=masked)
+
+
+def _row_and_state(rows: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
+    return tf.concat([rows, tf.sign(states) * tf.math.log1p(tf.abs(states))], axis=-1)
+
+
+def _value_network(
+    spec: tf.TensorSpec, hidden: Sequence[int], seed: int
+) -> value_network.ValueNetwork:
+    value = value_network.ValueNetwork(
+        spec,
+        fc_layer_params=hidden,
+        activation_fn=tf.keras.activations.tanh,
+        kernel_initializer=tf.keras.initializers.Orthogonal(seed=seed + 1),
+    )
+    value.create_variables()
+    # The last layer's is the one initialiser that ValueNetwork lets nobody seed.
+    kernel = value.trainable_weights[-2]
+    kernel.assign(generator(seed, "value").uniform(-0.03, 0.03, kernel.shape))
+    return value
 
 
 def _row_spec(spec: ScenarioSpec) -> tf.TensorSpec:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from logo_tf.scenarios.play import step_all
 from logo_tf.scenarios.protocol import Frame, Scenario
@@ -14,24 +15,36 @@ from logo_tf.scenarios.protocol import Frame, Scenario
 FIRST, MID, LAST = 0, 1, 2
 
 Parameters = dict[str, np.ndarray]
-Predict = Callable[[np.ndarray, np.ndarray], tuple[Parameters, np.ndarray]]
 Sample = Callable[[Parameters, np.random.Generator], np.ndarray]
+
+
+class Seen(NamedTuple):
+    """What R rows see, with any further axes between R and the last.
+
+    rows: (R, O+N) float32 observations with the agent's one-hot; legal: (R, L) bool;
+    states: (R, S) float32, the same for all agents of a copy, which values may look at.
+    """
+
+    rows: np.ndarray
+    legal: np.ndarray
+    states: np.ndarray
+
+
+Predict = Callable[[Seen], tuple[Parameters, np.ndarray]]
 
 
 class Rollout(NamedTuple):
     """One round: R = K*N rows over T steps and one more, whose value ends the round.
 
-    rows: (R, T+1, O+N) observations with the agent's one-hot; legal: (R, T+1, L) bool;
-    alive: (R, T+1) bool; actions: (R, T+1, A), or (R, T+1) int32; parameters: of the
-    distributions they were drawn from, each (R, T+1, A); values: (R, T+1); rewards:
-    (R, T+1), scaled; discounts: (R, T+1), 0 where the scenario ended; step_type,
-    next_step_type: (R, T+1) int32; returns: the unscaled returns of the episodes that
-    ended. Entry T of actions, rewards and discounts is filler. float32 where nothing
-    else is said.
+    seen: of (R, T+1) rows; alive: (R, T+1) bool; actions: (R, T+1, A), or (R, T+1) int32;
+    parameters: of the distributions they were drawn from, each (R, T+1, A); values:
+    (R, T+1); rewards: (R, T+1), scaled; discounts: (R, T+1), 0 where the scenario ended;
+    step_type, next_step_type: (R, T+1) int32; returns: the unscaled returns of the
+    episodes that ended. Entry T of actions, rewards and discounts is filler. float32
+    where nothing else is said.
     """
 
-    rows: np.ndarray
-    legal: np.ndarray
+    seen: Seen
     alive: np.ndarray
     actions: np.ndarray
     parameters: Parameters
@@ -58,8 +71,8 @@ class RolloutCollector:
 
         Args:
           scenarios: K copies of one scenario.
-          predict: rows (R, O+N) and legal actions (R, L) to the parameters of the
-            actions' distributions, each (R, A), and values (R,).
+          predict: what R rows see to the parameters of the actions' distributions, each
+            (R, A), and values (R,).
           sample: draws actions, (R, A) or (R,), from such parameters.
           discount: per step, for scaling rewards and for the values at time limits.
           rng: resets and explores.
@@ -95,7 +108,8 @@ class RolloutCollector:
         types = self._per_row(np.where(self._first, FIRST, MID).astype(np.int32))
         steps.append(
             {
-                **seen,
+                "seen": seen,
+                "alive": self._alive(),
                 "actions": np.zeros_like(steps[-1]["actions"]),
                 "parameters": parameters,
                 "values": values,
@@ -110,6 +124,7 @@ class RolloutCollector:
     def _step(self, returns: list[float]) -> dict[str, Any]:
         spec, count = self._spec, len(self._scenarios)
         seen, parameters, values = self._look()
+        alive = self._alive()
         actions = self._sample(parameters, self._rng)
         frames = step_all(self._scenarios, actions.reshape(count, *spec.action_shape))
         step_type = np.where(self._first, FIRST, MID).astype(np.int32)
@@ -138,7 +153,8 @@ class RolloutCollector:
             self._frames[index] = self._reset(self._scenarios[index])
         self._first = done
         return {
-            **seen,
+            "seen": seen,
+            "alive": alive,
             "actions": actions,
             "parameters": parameters,
             "values": values,
@@ -148,17 +164,23 @@ class RolloutCollector:
             "next_step_type": self._per_row(np.where(done, LAST, MID).astype(np.int32)),
         }
 
-    def _look(self) -> tuple[dict[str, np.ndarray], Parameters, np.ndarray]:
+    def _look(self) -> tuple[Seen, Parameters, np.ndarray]:
         """What the R = K*N agents see now, and what the policy makes of it."""
         observations = np.stack([frame.observations for frame in self._frames])
-        wide = np.concatenate([observations, self._identity], axis=-1)
-        rows = wide.reshape(-1, wide.shape[-1])
-        legal = np.concatenate([frame.legal_actions for frame in self._frames])
-        alive = np.concatenate([frame.agent_mask for frame in self._frames])
-        return {"rows": rows, "legal": legal, "alive": alive}, *self._predict(rows, legal)
+        rows = np.concatenate([observations, self._identity], axis=-1)
+        seen = Seen(
+            rows=rows.reshape(-1, rows.shape[-1]),
+            legal=np.concatenate([frame.legal_actions for frame in self._frames]),
+            states=self._per_row(np.stack([frame.state for frame in self._frames])),
+        )
+        return seen, *self._predict(seen)
+
+    def _alive(self) -> np.ndarray:
+        """(R,) bool."""
+        return np.concatenate([frame.agent_mask for frame in self._frames])
 
     def _per_row(self, per_copy: np.ndarray) -> np.ndarray:
-        return np.repeat(per_copy, self._spec.num_agents)
+        return np.repeat(per_copy, self._spec.num_agents, axis=0)
 
     def _reset(self, scenario: Scenario) -> Frame:
         return scenario.reset(int(self._rng.integers(2**31)))
@@ -166,14 +188,10 @@ class RolloutCollector:
 
 def _stacked(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Stack what every step holds along a new axis 1, T."""
-    return {
-        key: (
-            _stacked([step[key] for step in steps])
-            if isinstance(first, dict)
-            else np.stack([step[key] for step in steps], axis=1)
-        )
-        for key, first in steps[0].items()
-    }
+    stacked: dict[str, Any] = tf.nest.map_structure(
+        lambda *values: np.stack(values, axis=1), *steps
+    )
+    return stacked
 
 
 class _ReturnScale:
