@@ -17,11 +17,40 @@ import numpy as np
 from logo_tf.agents.behaviour import PolicyWeights
 from logo_tf.agents.behaviour_export import export_behaviour
 from logo_tf.errors import LogoError
-from logo_tf.scenarios.behaviour import INDEX_FILE, behaviour_folder
+from logo_tf.scenarios.behaviour import INDEX_FILE, SCRIPT, behaviour_folder
 from logo_tf.scenarios.play import play
-from logo_tf.scenarios.protocol import Scenario
+from logo_tf.scenarios.protocol import Scenario, TeamPolicy
 from logo_tf.scenarios.saved_policy import saved_policy
 from logo_tf.specs import ScenarioSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What a policy earned.
+
+    Attributes:
+      returns: returns of exploring episodes.
+      won: share of them that were won, where the scenario tells and it was measured.
+    """
+
+    returns: tuple[float, ...]
+    won: float | None = None
+
+    @property
+    def mean_return(self) -> float:
+        """Mean of ``returns``."""
+        return float(np.mean(self.returns))
+
+    def figures(self) -> dict[str, Any]:
+        """What ``behaviour.json`` says of it."""
+        figures = {
+            "return_mean": rounded(self.mean_return),
+            "return_std": rounded(float(np.std(self.returns))),
+            "return_min": rounded(min(self.returns)),
+            "return_max": rounded(max(self.returns)),
+            "episodes": len(self.returns),
+        }
+        return figures if self.won is None else {**figures, "won_share": rounded(self.won)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,19 +60,24 @@ class Snapshot:
     Attributes:
       steps: environment steps it was trained for.
       weights: the policy.
-      returns: returns of exploring episodes: while training, or measured afterwards.
-      won: share of the measured episodes that were won, where the scenario tells.
+      record: what it earned while training, or afterwards when it was measured.
     """
 
     steps: int
     weights: PolicyWeights
-    returns: tuple[float, ...]
-    won: float | None = None
+    record: Record
 
     @property
     def mean_return(self) -> float:
-        """Mean of ``returns``."""
-        return float(np.mean(self.returns))
+        """Mean of the record's returns."""
+        return self.record.mean_return
+
+    def figures(self) -> dict[str, Any]:
+        """What ``behaviour.json`` says of it."""
+        std = self.weights.exploration_std
+        if std is None:
+            return self.record.figures()
+        return {**self.record.figures(), "exploration_std": [round(float(x), 4) for x in std]}
 
 
 def spread(snapshots: Sequence[Snapshot], count: int) -> list[Snapshot]:
@@ -69,18 +103,23 @@ def spread(snapshots: Sequence[Snapshot], count: int) -> list[Snapshot]:
 def measure(
     scenarios: Sequence[Scenario], snapshot: Snapshot, episodes: int, seed: int
 ) -> Snapshot:
-    """Return the snapshot with the returns of fresh exploring episodes."""
+    """Return the snapshot with the record of fresh exploring episodes."""
     spec = scenarios[0].spec
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / str(snapshot.steps)
         export_behaviour(spec, snapshot.weights, path)
         policy = saved_policy(spec, path, snapshot.weights.exploration_std)
-        played = list(play(scenarios, policy, episodes, seed))
+        return dataclasses.replace(snapshot, record=record(scenarios, policy, episodes, seed))
+
+
+def record(scenarios: Sequence[Scenario], policy: TeamPolicy, episodes: int, seed: int) -> Record:
+    """Return what a policy earns in fresh episodes."""
+    goal = scenarios[0].spec.win_reward
+    played = list(play(scenarios, policy, episodes, seed))
     won = None
-    if spec.win_reward is not None:
-        won = float(np.mean([np.max(episode.rewards) >= spec.win_reward for episode in played]))
-    returns = tuple(episode.episode_return for episode in played)
-    return dataclasses.replace(snapshot, returns=returns, won=won)
+    if goal is not None:
+        won = float(np.mean([np.max(episode.rewards) >= goal for episode in played]))
+    return Record(tuple(episode.episode_return for episode in played), won)
 
 
 def roles(snapshots: Sequence[Snapshot], medium_share: float) -> tuple[int, int]:
@@ -105,6 +144,7 @@ def ship(
     snapshots: Sequence[Snapshot],
     medium: int,
     expert: int,
+    script: Record | None,
     directory: Path,
     details: dict[str, Any],
 ) -> Path:
@@ -112,11 +152,13 @@ def ship(
 
     Args:
       spec: of the scenario.
-      snapshots: in the order of training, at least one. Their returns are published, so
+      snapshots: in the order of training, at least one. Their records are published, so
         they must come from episodes that nothing was chosen by: the best of many
         candidates looks better than it is on the episodes that made it the best.
       medium: index of the medium policy, see ``roles``.
       expert: index of the expert.
+      script: what a script earned in the same episodes, where one plays; it is the expert
+        if that is more.
       directory: such as ``saved_models``.
       details: more keys for ``behaviour.json``: command, seed, learning curve.
 
@@ -133,6 +175,7 @@ def ship(
     folder.mkdir(parents=True)
     for snapshot in snapshots:
         export_behaviour(spec, snapshot.weights, folder / str(snapshot.steps))
+    scripted = script is not None and script.mean_return > snapshots[expert].mean_return
     index = {
         "scenario": spec.name,
         "spec": spec.to_dict(),
@@ -142,11 +185,12 @@ def ship(
             for package in ("tensorflow", "tf-agents", "numpy")
         },
         **details,
-        "versions": {str(snapshot.steps): _figures(snapshot) for snapshot in snapshots},
+        "versions": {str(snapshot.steps): snapshot.figures() for snapshot in snapshots},
+        **({} if script is None else {SCRIPT: script.figures()}),
         "qualities": {
             "medium-replay": [snapshot.steps for snapshot in snapshots[: medium + 1]],
             "medium": snapshots[medium].steps,
-            "expert": snapshots[expert].steps,
+            "expert": SCRIPT if scripted else snapshots[expert].steps,
         },
     }
     text = json.dumps(index, indent=2)
@@ -159,21 +203,3 @@ def ship(
 def rounded(value: float) -> float:
     """Return a number to four digits, enough for returns of any size."""
     return float(f"{value:.4g}")
-
-
-def _figures(snapshot: Snapshot) -> dict[str, Any]:
-    """What ``behaviour.json`` says of a version."""
-    figures: dict[str, Any] = {
-        "return_mean": rounded(snapshot.mean_return),
-        "return_std": rounded(float(np.std(snapshot.returns))),
-        "return_min": rounded(min(snapshot.returns)),
-        "return_max": rounded(max(snapshot.returns)),
-        "episodes": len(snapshot.returns),
-    }
-    if snapshot.won is not None:
-        figures["won_share"] = rounded(snapshot.won)
-    if snapshot.weights.exploration_std is not None:
-        figures["exploration_std"] = [
-            round(float(std), 4) for std in snapshot.weights.exploration_std
-        ]
-    return figures

@@ -19,6 +19,8 @@ from logo_tf.specs import ScenarioSpec
 Behaviour = Literal["shipped", "script"]
 QUALITIES = ("random", "medium-replay", "medium", "medium-expert", "expert")
 INDEX_FILE = "behaviour.json"
+# What stands there for a version, where the script plays.
+SCRIPT = "script"
 
 
 def behaviour_policies(
@@ -30,7 +32,7 @@ def behaviour_policies(
     """Return the policies that a dataset of some quality is collected with.
 
     ``random`` draws uniformly and exists for every scenario. The others are snapshots of
-    one PPO run: ``expert`` its best, ``medium`` one between, ``medium-expert`` those two in
+    one PPO run: ``expert`` its best (or SMAX's script, if that is better), ``medium`` one between, ``medium-expert`` those two in
     equal parts, ``medium-replay`` every snapshot up to the medium one in equal parts, as a
     replay buffer would hold. Maps of SMAX that no such run is shipped for are played by a
     script (``smax_script.ScriptedPolicy``) that is followed always, or but for random
@@ -73,19 +75,23 @@ def behaviour_policies(
             "medium-expert": [named["medium"], named["expert"]],
             "expert": [named["expert"]],
         }[quality]
-        stds = [
-            None if spec.discrete else index["versions"][str(version)]["exploration_std"]
+        stds = {
+            version: index["versions"][str(version)].get("exploration_std")
             for version in versions
-        ]
+            if version != SCRIPT
+        }
     except (KeyError, TypeError) as error:
         raise LogoError(
             f"{folder / INDEX_FILE} lacks {error} for quality {quality!r}; write it again with "
             "examples/train_behaviour_policies.py"
         ) from None
-    return [
-        (1.0 / len(versions), saved_policy(spec, folder / str(version), std))
-        for version, std in zip(versions, stds, strict=True)
-    ]
+
+    def player(version: int | str) -> TeamPolicy:
+        if version == SCRIPT:
+            return ScriptedPolicy(spec)
+        return saved_policy(spec, folder / str(version), stds[version])
+
+    return [(1.0 / len(versions), player(version)) for version in versions]
 
 
 def script_mix(
