@@ -41,7 +41,7 @@ _MEDIUM = flags.DEFINE_float(
 )
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's threads; 0 leaves it to choose.", 0)
 
-# Returns are averaged over the last so many training episodes.
+# Returns are averaged over so many training episodes, or all that ended in a round.
 _WINDOW = 16
 
 
@@ -80,10 +80,13 @@ def main(argv: list[str]) -> None:
                 recent.extend(progress.returns)
                 bar.update(progress.steps - steps)
                 steps = progress.steps
-                snapshot = behaviour_snapshots.Snapshot(steps, progress.weights, tuple(recent))
+                ended = progress.returns if len(progress.returns) > _WINDOW else tuple(recent)
+                snapshot = behaviour_snapshots.Snapshot(
+                    steps, progress.weights, behaviour_snapshots.Record(ended)
+                )
                 (known if recent else early).append(snapshot)
                 if recent:
-                    mean = behaviour_snapshots.rounded(np.mean(recent))
+                    mean = behaviour_snapshots.rounded(snapshot.mean_return)
                     bar.set_postfix(mean_return=mean, refresh=False)
         except KeyboardInterrupt:
             bar.write(f"interrupted after {steps} steps; shipping what there is")

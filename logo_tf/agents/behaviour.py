@@ -57,6 +57,7 @@ class PPOSettings:
       initial_std: standard deviation of the Gaussian policy at the beginning, in
         units of the action; it is learned, one number per action dimension.
       lesson_epochs: passes over the rows of a lesson.
+      lesson_rate: Adam's learning rate in lessons.
     """
 
     horizon: int = 64
@@ -72,6 +73,7 @@ class PPOSettings:
     gradient_norm: float = 0.5
     initial_std: float = 0.35
     lesson_epochs: int = 2
+    lesson_rate: float = 1e-3
 
 
 def default_settings(spec: ScenarioSpec) -> PPOSettings:
@@ -262,7 +264,7 @@ class PPOLearner:
             self._log_std().assign(
                 tf.fill([spec.action_dim], float(np.log(np.expm1(settings.initial_std))))
             )
-        self._teaching = tf.keras.optimizers.legacy.Adam(settings.learning_rate, epsilon=1e-5)
+        self._teaching = tf.keras.optimizers.legacy.Adam(settings.lesson_rate, epsilon=1e-5)
         self._predict = tf.function(self._predict_graph)  # one trace: R never changes
         # Where agents die, rounds differ in how many minibatches they give.
         self._update = tf.function(self._update_graph, reduce_retracing=True)

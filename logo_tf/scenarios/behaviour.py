@@ -32,11 +32,12 @@ def behaviour_policies(
     """Return the policies that a dataset of some quality is collected with.
 
     ``random`` draws uniformly and exists for every scenario. The others are snapshots of
-    one PPO run: ``expert`` its best (or SMAX's script, if that is better), ``medium`` one between, ``medium-expert`` those two in
-    equal parts, ``medium-replay`` every snapshot up to the medium one in equal parts, as a
-    replay buffer would hold. Maps of SMAX that no such run is shipped for are played by a
-    script (``smax_script.ScriptedPolicy``) that is followed always, or but for random
-    actions in a share of all: ``smax_qualities.scripted_epsilons`` says how many.
+    one PPO run: ``expert`` its best (or SMAX's script, if that is better), ``medium`` one
+    between, ``medium-expert`` those two in equal parts, ``medium-replay`` every snapshot up
+    to the medium one in equal parts, as a replay buffer would hold. Maps of SMAX that no
+    such run is shipped for are played by a script (``smax_script.ScriptedPolicy``) that is
+    followed always, or but for random actions in a share of all:
+    ``smax_qualities.scripted_epsilons`` says how many.
 
     Args:
       scenario_name: such as ``mamujoco/HalfCheetah-2x3``.
