@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-import numpy as np
 from absl import app, flags, logging
 from tqdm import tqdm
 
