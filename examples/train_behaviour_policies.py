@@ -111,23 +111,23 @@ def main(argv: list[str]) -> None:
 
     # Chosen by one set of episodes and published by another: the best of many candidates
     # owes part of its lead to luck.
+    first, last = derive(_SEED.value, "choose"), derive(_SEED.value, "publish")
     chosen = behaviour_snapshots.spread(
-        measure(candidates, _EPISODES.value, derive(_SEED.value, "choose"), "choosing"),
-        _SNAPSHOTS.value,
+        measure(candidates, _EPISODES.value, first, "choosing"), _SNAPSHOTS.value
     )
-    medium, expert = behaviour_snapshots.roles(chosen, _MEDIUM.value)
-    last = derive(_SEED.value, "publish")
+    scripted = [
+        None if script is None else behaviour_snapshots.record(scenarios, script, episodes, seed)
+        for episodes, seed in ((_EPISODES.value, first), (2 * _EPISODES.value, last))
+    ]
+    medium, expert = behaviour_snapshots.roles(chosen, _MEDIUM.value, scripted[0])
     published = measure(chosen, 2 * _EPISODES.value, last, "measuring")
-    record = None
-    if script is not None:
-        record = behaviour_snapshots.record(scenarios, script, 2 * _EPISODES.value, last)
     stride = max(1, len(known) // 200)
     folder = behaviour_snapshots.ship(
         spec,
         published,
         medium,
         expert,
-        record,
+        scripted[1],
         Path(_OUT.value),
         {
             "command": (

@@ -59,7 +59,9 @@ def shared_bounds(spec: ScenarioSpec) -> tuple[np.ndarray, np.ndarray]:
 
 def action_head(spec: ScenarioSpec) -> Head:
     """Return the head of a scenario's kind of action."""
-    return ChoiceHead(spec) if spec.discrete else GaussianHead(spec)
+    if spec.discrete:
+        return ChoiceHead(spec)
+    return GaussianHead(spec)
 
 
 class GaussianHead:

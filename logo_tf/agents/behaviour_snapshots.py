@@ -122,21 +122,26 @@ def record(scenarios: Sequence[Scenario], policy: TeamPolicy, episodes: int, see
     return Record(tuple(episode.episode_return for episode in played), won)
 
 
-def roles(snapshots: Sequence[Snapshot], medium_share: float) -> tuple[int, int]:
+def roles(
+    snapshots: Sequence[Snapshot], medium_share: float, script: Record | None = None
+) -> tuple[int, int]:
     """Decide which snapshots are called medium and expert.
 
     Args:
       snapshots: measured, in the order of training.
       medium_share: the medium policy is the one whose mean return is nearest to this
-        share of the way from the first snapshot's to the expert's.
+        share of the way from the first snapshot's to the best team's.
+      script: what a script earned, where one plays; it may be the best team.
 
     Returns:
-      Indices of the medium and of the expert, which has the largest mean return.
+      Indices of the medium and of the snapshot with the largest mean return.
     """
     means = np.array([snapshot.mean_return for snapshot in snapshots])
-    expert = int(np.argmax(means))
-    target = means[0] + medium_share * (means[expert] - means[0])
-    return int(np.argmin(np.abs(means - target))), expert
+    best = float(means.max())
+    if script is not None:
+        best = max(best, script.mean_return)
+    target = means[0] + medium_share * (best - means[0])
+    return int(np.argmin(np.abs(means - target))), int(np.argmax(means))
 
 
 def ship(

@@ -20,4 +20,4 @@ def draw(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     # draw is at least 0 and below the sum of all, in float64 without rounding up to it.
     sums = np.cumsum(weights, axis=-1, dtype=np.float64)
     at = rng.random((*weights.shape[:-1], 1)) * sums[..., -1:]
-    return np.sum(sums <= at, axis=-1, dtype=np.int32)
+    return np.asarray(np.sum(sums <= at, axis=-1, dtype=np.int32))

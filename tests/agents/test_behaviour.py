@@ -195,6 +195,9 @@ def test_measure_plays_the_policy_with_its_noise():
 def test_roles_are_the_best_and_the_nearest_to_a_share_of_the_way():
     # From -10 to 100, half of the way is 45: 55 is nearer than 30.
     assert behaviour_snapshots.roles(snapshots(-10, 30, 55, 100, 90), 0.5) == (2, 3)
+    # A script that earns 180 is the best team: half of the way is 85, 90 the nearest.
+    script = Record((180.0,))
+    assert behaviour_snapshots.roles(snapshots(-10, 30, 55, 100, 90), 0.5, script) == (4, 3)
 
 
 def test_ship_writes_the_index(tmp_path):
