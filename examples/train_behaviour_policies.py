@@ -21,6 +21,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from tqdm import tqdm
 
+from logo_tf.config import override
 from logo_tf.errors import LogoError
 from logo_tf.scenarios.registry import make_scenario
 from logo_tf.seeds import derive
@@ -38,6 +39,9 @@ _EPISODES = flags.DEFINE_integer(
 _MEDIUM = flags.DEFINE_float(
     "medium", 0.65, "The medium policy's return, as a share of the way to the expert's.", 0.0, 1.0
 )
+_SET = flags.DEFINE_multi_string(
+    "set", [], "A setting of PPOSettings over those of the kind of action, such as epochs=3."
+)
 _THREADS = flags.DEFINE_integer("threads", 0, "TensorFlow's threads; 0 leaves it to choose.", 0)
 
 # Returns are averaged over so many training episodes, or all that ended in a round.
@@ -51,7 +55,7 @@ def main(argv: list[str]) -> None:
     import tensorflow as tf
 
     from logo_tf.agents import behaviour_snapshots
-    from logo_tf.agents.behaviour import train_behaviour
+    from logo_tf.agents.behaviour import default_settings, train_behaviour
     from logo_tf.scenarios.smax_qualities import scripted_epsilons
     from logo_tf.scenarios.smax_script import ScriptedPolicy
 
@@ -61,6 +65,7 @@ def main(argv: list[str]) -> None:
 
     scenarios = [make_scenario(_SCENARIO.value) for _ in range(_COPIES.value)]
     spec = scenarios[0].spec
+    settings = override(default_settings(spec), _SET.value)
     played = scripted_epsilons(spec.name, "expert") is not None
     script = ScriptedPolicy(spec) if played else None
     recent: deque[float] = deque(maxlen=_WINDOW)
@@ -73,6 +78,7 @@ def main(argv: list[str]) -> None:
                 scenarios,
                 _STEPS.value,
                 _SEED.value,
+                settings,
                 teacher=script,
                 lessons=_LESSONS.value,
             ):
@@ -135,6 +141,7 @@ def main(argv: list[str]) -> None:
                 f"--steps {_STEPS.value} --lessons {_LESSONS.value} --seed {_SEED.value} "
                 f"--snapshots {_SNAPSHOTS.value} --copies {_COPIES.value} "
                 f"--episodes {_EPISODES.value} --medium {_MEDIUM.value}"
+                + "".join(f" --set {setting}" for setting in _SET.value)
             ),
             "seed": _SEED.value,
             "trained_steps": steps,
