@@ -86,7 +86,6 @@ def default_settings(spec: ScenarioSpec) -> PPOSettings:
         return PPOSettings()
     return PPOSettings(
         epochs=5,
-        hidden=(128, 64),
         learning_rate=3e-4,
         final_learning_rate=3e-5,
         clip=0.2 / spec.num_agents,
