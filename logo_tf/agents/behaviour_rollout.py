@@ -6,29 +6,48 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
+from logo_tf.scenarios.play import step_all
 from logo_tf.scenarios.protocol import Frame, Scenario
 
 # Step types as TF-Agents numbers them.
 FIRST, MID, LAST = 0, 1, 2
 
-Predict = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Parameters = dict[str, np.ndarray]
+Sample = Callable[[Parameters, np.random.Generator], np.ndarray]
+
+
+class Seen(NamedTuple):
+    """What R rows see, with any further axes between R and the last.
+
+    rows: (R, O+N) float32 observations with the agent's one-hot; legal: (R, L) bool;
+    states: (R, S) float32, the same for all agents of a copy, which values may look at.
+    """
+
+    rows: np.ndarray
+    legal: np.ndarray
+    states: np.ndarray
+
+
+Predict = Callable[[Seen], tuple[Parameters, np.ndarray]]
 
 
 class Rollout(NamedTuple):
     """One round: R = K*N rows over T steps and one more, whose value ends the round.
 
-    rows: (R, T+1, O+N) observations with the agent's one-hot; actions, mean, std:
-    (R, T+1, A); values: (R, T+1); rewards: (R, T+1), scaled; discounts: (R, T+1), 0
-    where the scenario ended; step_type, next_step_type: (R, T+1) int32; returns: the
-    unscaled returns of the episodes that ended. Entry T of actions, rewards and
-    discounts is filler. All float32 but the step types.
+    seen: of (R, T+1) rows; alive: (R, T+1) bool; actions: (R, T+1, A), or (R, T+1) int32;
+    parameters: of the distributions they were drawn from, each (R, T+1, A); values:
+    (R, T+1); rewards: (R, T+1), scaled; discounts: (R, T+1), 0 where the scenario ended;
+    step_type, next_step_type: (R, T+1) int32; returns: the unscaled returns of the
+    episodes that ended. Entry T of actions, rewards and discounts is filler. float32
+    where nothing else is said.
     """
 
-    rows: np.ndarray
+    seen: Seen
+    alive: np.ndarray
     actions: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
+    parameters: Parameters
     values: np.ndarray
     rewards: np.ndarray
     discounts: np.ndarray
@@ -44,6 +63,7 @@ class RolloutCollector:
         self,
         scenarios: Sequence[Scenario],
         predict: Predict,
+        sample: Sample,
         discount: float,
         rng: np.random.Generator,
     ) -> None:
@@ -51,13 +71,15 @@ class RolloutCollector:
 
         Args:
           scenarios: K copies of one scenario.
-          predict: rows (R, O+N) to mean (R, A), std (R, A) and value (R,).
+          predict: what R rows see to the parameters of the actions' distributions, each
+            (R, A), and values (R,).
+          sample: draws actions, (R, A) or (R,), from such parameters.
           discount: per step, for scaling rewards and for the values at time limits.
           rng: resets and explores.
         """
         self._scenarios = list(scenarios)
         self._spec = scenarios[0].spec
-        self._predict = predict
+        self._predict, self._sample = predict, sample
         self._discount = discount
         self._rng = rng
         count = len(self._scenarios)
@@ -77,27 +99,34 @@ class RolloutCollector:
 
     def collect(self, horizon: int) -> Rollout:
         """Take ``horizon`` steps in every copy and return them as one round."""
-        steps: list[tuple[np.ndarray, ...]] = []
+        steps: list[dict[str, Any]] = []
         returns: list[float] = []
         for _ in range(horizon):
             steps.append(self._step(returns))
-        rows = self._rows()
-        mean, std, value = self._predict(rows)
-        filler = np.zeros(len(rows), np.float32)
+        seen, parameters, values = self._look()
+        filler = np.zeros(len(values), np.float32)
         types = self._per_row(np.where(self._first, FIRST, MID).astype(np.int32))
-        steps.append((rows, mean, mean, std, value, filler, filler, types, types))
-        columns: list[Any] = [np.stack(column, axis=1) for column in zip(*steps, strict=True)]
-        return Rollout(*columns, returns=tuple(returns))  # type: ignore[misc]
+        steps.append(
+            {
+                "seen": seen,
+                "alive": self._alive(),
+                "actions": np.zeros_like(steps[-1]["actions"]),
+                "parameters": parameters,
+                "values": values,
+                "rewards": filler,
+                "discounts": filler,
+                "step_type": types,
+                "next_step_type": types,
+            }
+        )
+        return Rollout(**_stacked(steps), returns=tuple(returns))
 
-    def _step(self, returns: list[float]) -> tuple[np.ndarray, ...]:
+    def _step(self, returns: list[float]) -> dict[str, Any]:
         spec, count = self._spec, len(self._scenarios)
-        rows = self._rows()
-        mean, std, value = self._predict(rows)
-        actions = mean + std * self._rng.standard_normal(mean.shape, np.float32)
-        joint = actions.reshape(count, *spec.action_shape)
-        frames = [
-            scenario.step(action) for scenario, action in zip(self._scenarios, joint, strict=True)
-        ]
+        seen, parameters, values = self._look()
+        alive = self._alive()
+        actions = self._sample(parameters, self._rng)
+        frames = step_all(self._scenarios, actions.reshape(count, *spec.action_shape))
         step_type = np.where(self._first, FIRST, MID).astype(np.int32)
         raw = np.array([frame.reward for frame in frames])
         self._returns += raw
@@ -111,7 +140,7 @@ class RolloutCollector:
         if truncated.any():
             # A time limit is not an ending: what would have followed is worth the value
             # of the state that was reached. PPO itself stops summing at every boundary.
-            following = self._predict(self._rows())[2].reshape(count, spec.num_agents)
+            following = self._look()[2].reshape(count, spec.num_agents)
             rewards = rewards[:, None] + self._discount * truncated[:, None] * following
             rewards = rewards.reshape(-1)
         else:
@@ -123,29 +152,46 @@ class RolloutCollector:
             self._limits[index] = spec.episode_limit
             self._frames[index] = self._reset(self._scenarios[index])
         self._first = done
-        return (
-            rows,
-            actions,
-            mean,
-            std,
-            value,
-            rewards.astype(np.float32),
-            self._per_row((~terminated).astype(np.float32)),
-            self._per_row(step_type),
-            self._per_row(np.where(done, LAST, MID).astype(np.int32)),
-        )
+        return {
+            "seen": seen,
+            "alive": alive,
+            "actions": actions,
+            "parameters": parameters,
+            "values": values,
+            "rewards": rewards.astype(np.float32),
+            "discounts": self._per_row((~terminated).astype(np.float32)),
+            "step_type": self._per_row(step_type),
+            "next_step_type": self._per_row(np.where(done, LAST, MID).astype(np.int32)),
+        }
 
-    def _rows(self) -> np.ndarray:
-        """(K*N, O+N) float32."""
+    def _look(self) -> tuple[Seen, Parameters, np.ndarray]:
+        """What the R = K*N agents see now, and what the policy makes of it."""
         observations = np.stack([frame.observations for frame in self._frames])
         rows = np.concatenate([observations, self._identity], axis=-1)
-        return rows.reshape(-1, rows.shape[-1])
+        seen = Seen(
+            rows=rows.reshape(-1, rows.shape[-1]),
+            legal=np.concatenate([frame.legal_actions for frame in self._frames]),
+            states=self._per_row(np.stack([frame.state for frame in self._frames])),
+        )
+        return seen, *self._predict(seen)
+
+    def _alive(self) -> np.ndarray:
+        """(R,) bool."""
+        return np.concatenate([frame.agent_mask for frame in self._frames])
 
     def _per_row(self, per_copy: np.ndarray) -> np.ndarray:
-        return np.repeat(per_copy, self._spec.num_agents)
+        return np.repeat(per_copy, self._spec.num_agents, axis=0)
 
     def _reset(self, scenario: Scenario) -> Frame:
         return scenario.reset(int(self._rng.integers(2**31)))
+
+
+def _stacked(steps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Stack what every step holds along a new axis 1, T."""
+    stacked: dict[str, Any] = tf.nest.map_structure(
+        lambda *values: np.stack(values, axis=1), *steps
+    )
+    return stacked
 
 
 class _ReturnScale:

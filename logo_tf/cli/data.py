@@ -33,6 +33,12 @@ def add(verbs: Any) -> None:
         "--steps", metavar="N", type=int, required=True, help="transitions, at least"
     )
     parser.add_argument("--seed", metavar="K", type=int, default=0, help="fixes every episode (0)")
+    parser.add_argument(
+        "--behaviour",
+        metavar="B",
+        default="shipped",
+        help="shipped (learned, or the script where none is), or script, of SMAX alone (shipped)",
+    )
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
 
     parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
@@ -65,7 +71,7 @@ def collect(arguments: argparse.Namespace) -> int:
     from logo_tf.errors import LogoError, nearest
     from logo_tf.scenarios.registry import scenario_names
 
-    names = ("scenario", "quality", "steps", "seed")
+    names = ("scenario", "quality", "steps", "seed", "behaviour")
     if arguments.scenario not in scenario_names():
         remedy = nearest(arguments.scenario, scenario_names())
         raise LogoError(f"unknown scenario {arguments.scenario!r}; {remedy}")

@@ -18,14 +18,15 @@ from logo_tf.errors import LogoError
 from logo_tf.metrics import progress
 from logo_tf.scenarios.behaviour import (
     INDEX_FILE,
+    Behaviour,
     behaviour_folder,
     behaviour_policies,
     read_behaviour_index,
+    script_mix,
 )
 from logo_tf.scenarios.play import play
 from logo_tf.scenarios.protocol import Lockstep, Scenario, TeamPolicy
 from logo_tf.scenarios.registry import make_scenario, scenario_spec
-from logo_tf.scenarios.smax_qualities import scripted_epsilons
 from logo_tf.scenarios.smax_script import ScriptedPolicy
 from logo_tf.specs import ScenarioSpec
 
@@ -47,12 +48,15 @@ class CollectConfig:
         training run up to the medium one, ``medium-expert`` the medium and the best.
       steps: transitions; collection stops at the first end of an episode at or past it.
       seed: fixes every episode.
+      behaviour: ``shipped`` are the learned policies where such are shipped, and the
+        script where not; ``script`` is the script, which plays SMAX alone.
     """
 
     scenario: str = "mamujoco/HalfCheetah-2x3"
     quality: Quality = "medium-replay"
     steps: int = 100_000
     seed: int = 0
+    behaviour: Behaviour = "shipped"
 
     def __post_init__(self) -> None:
         configs.require(self.steps >= 1, f"steps must be at least 1, got {self.steps}")
@@ -72,13 +76,13 @@ def collect(config: CollectConfig, out: str | Path) -> Dataset:
       The dataset, opened.
 
     Raises:
-      LogoError: unknown scenario or quality, no behaviour policy shipped for it, or
+      LogoError: unknown scenario or quality, no behaviour policy or script for it, or
         ``out`` exists or cannot be written.
     """
     out = Path(out)
     if out.exists():  # before the policies are loaded, which takes seconds
         raise LogoError(f"{out}: already exists; choose another folder or remove it first")
-    policies = behaviour_policies(config.scenario, config.quality)
+    policies = behaviour_policies(config.scenario, config.quality, behaviour=config.behaviour)
     spec = scenario_spec(config.scenario)
     with contextlib.ExitStack() as stack:
         streams = [
@@ -143,7 +147,7 @@ def _provenance(config: CollectConfig, spec: ScenarioSpec) -> dict[str, Any]:
     }
     if config.quality == "random":
         return provenance
-    epsilons = scripted_epsilons(config.scenario, config.quality)
+    epsilons = script_mix(config.scenario, config.quality, behaviour=config.behaviour)
     if epsilons is not None:
         script = f"{ScriptedPolicy.__module__}.{ScriptedPolicy.__qualname__}"
         return {**provenance, "behaviour": {"script": script, "epsilons": list(epsilons)}}

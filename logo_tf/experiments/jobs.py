@@ -165,6 +165,11 @@ class DatasetJob(Job):
         """``CollectConfig``."""
         return to_dict(self._collect)
 
+    def settings_of(self, manifest: Manifest) -> dict[str, Any]:
+        """As ``settings``; of old, data did not say whether a script was asked for."""
+        script = "script" in manifest.provenance.get("behaviour", {})
+        return {"behaviour": "script" if script else "shipped", **manifest.config}
+
     def make_at(self, place: Path, out: Path) -> None:
         """Collect it."""
         collect(self._collect, place)

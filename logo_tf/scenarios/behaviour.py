@@ -1,101 +1,57 @@
-"""The behaviour policies, shipped or scripted, as team policies to collect data with."""
+"""The behaviour policies, learned or scripted, as team policies to collect data with."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, Literal
 
 import logo_tf
 from logo_tf.errors import LogoError, nearest
 from logo_tf.scenarios.protocol import TeamPolicy
 from logo_tf.scenarios.random_policy import RandomPolicy
 from logo_tf.scenarios.registry import scenario_names, scenario_spec
+from logo_tf.scenarios.saved_policy import saved_policy
 from logo_tf.scenarios.smax_qualities import scripted_epsilons
 from logo_tf.scenarios.smax_script import ScriptedPolicy
 from logo_tf.specs import ScenarioSpec
 
+Behaviour = Literal["shipped", "script"]
 QUALITIES = ("random", "medium-replay", "medium", "medium-expert", "expert")
 INDEX_FILE = "behaviour.json"
-
-
-class SavedModelPolicy:
-    """A ``TeamPolicy``: a SavedModel's mean action plus Gaussian noise, within the bounds."""
-
-    def __init__(self, spec: ScenarioSpec, path: Path, exploration_std: np.ndarray) -> None:
-        """Load the model.
-
-        Args:
-          spec: of the scenario it acts in.
-          path: the SavedModel, with the signature ``serving_default``.
-          exploration_std: (A,) or (N, A), in units of the action; 0 acts greedily.
-
-        Raises:
-          LogoError: there is no such SavedModel, or the std does not fit the spec.
-        """
-        import tensorflow as tf  # costs seconds; the rest of the package does without
-
-        self._spec = spec
-        self._std = np.asarray(exploration_std, np.float32)
-        if self._std.shape not in ((spec.action_dim,), spec.action_shape):
-            raise LogoError(
-                f"{path}: exploration_std has shape {self._std.shape}, expected "
-                f"({spec.action_dim},) or {spec.action_shape}; ship its {INDEX_FILE} again"
-            )
-        try:
-            # The signature dies with its model, so the model is kept.
-            self._model = tf.saved_model.load(str(path))
-            self._serve = self._model.signatures["serving_default"]
-        except (OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise LogoError(f"{path} is not a behaviour policy's SavedModel: {reason}") from None
-
-    def act(
-        self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Choose joint actions for the whole batch in one call.
-
-        Args:
-          observations: (B, N, O) float32.
-          legal_actions: (B, N, 0); unused, all actions within the bounds are legal.
-          rng: the source of the noise.
-
-        Returns:
-          (B, N, A) float32, zero where padded.
-        """
-        import tensorflow as tf
-
-        actions = self._serve(observations=tf.constant(observations))["actions"].numpy()
-        noise = self._std * rng.standard_normal(actions.shape, np.float32)
-        actions = np.clip(actions + noise, self._spec.action_low, self._spec.action_high)
-        return actions.astype(np.float32)
+# What stands there for a version, where the script plays.
+SCRIPT = "script"
 
 
 def behaviour_policies(
-    scenario_name: str, quality: str, directory: Path | None = None
+    scenario_name: str,
+    quality: str,
+    directory: Path | None = None,
+    behaviour: Behaviour = "shipped",
 ) -> list[tuple[float, TeamPolicy]]:
     """Return the policies that a dataset of some quality is collected with.
 
-    ``random`` draws uniformly and exists for every scenario. The others of MaMuJoCo are
-    snapshots of one PPO run: ``expert`` its best, ``medium`` one about two thirds there,
-    ``medium-expert`` those two in equal parts, ``medium-replay`` every snapshot up to
-    the medium one in equal parts, as a replay buffer would hold. SMAX's are one script
-    (``smax_script.ScriptedPolicy``) that is followed always, or but for random actions
-    in a share of all: ``smax_qualities.scripted_epsilons`` says how many.
+    ``random`` draws uniformly and exists for every scenario. The others are snapshots of
+    one PPO run: ``expert`` its best (or SMAX's script, if that is better), ``medium`` one
+    between, ``medium-expert`` those two in equal parts, ``medium-replay`` every snapshot up
+    to the medium one in equal parts, as a replay buffer would hold. Maps of SMAX that no
+    such run is shipped for are played by a script (``smax_script.ScriptedPolicy``) that is
+    followed always, or but for random actions in a share of all:
+    ``smax_qualities.scripted_epsilons`` says how many.
 
     Args:
       scenario_name: such as ``mamujoco/HalfCheetah-2x3``.
       quality: one of ``QUALITIES``.
       directory: holds ``ROBOT-PARTITION-behaviour/``; by default ``saved_models``
         beside the package.
+      behaviour: ``shipped`` is as above, ``script`` the script in any case.
 
     Returns:
       (share of the episodes, policy), shares summing to 1.
 
     Raises:
-      LogoError: unknown scenario or quality, or nothing is shipped for it.
+      LogoError: unknown scenario or quality, or nothing is shipped for it, or no script
+        plays it.
     """
     if scenario_name not in scenario_names():
         raise LogoError(
@@ -105,7 +61,7 @@ def behaviour_policies(
         raise LogoError(f"unknown quality {quality!r}; {nearest(quality, QUALITIES)}")
     if quality == "random":
         return [(1.0, RandomPolicy(scenario_spec(scenario_name)))]
-    epsilons = scripted_epsilons(scenario_name, quality)
+    epsilons = script_mix(scenario_name, quality, directory, behaviour)
     if epsilons is not None:
         spec = scenario_spec(scenario_name)
         return [(1.0 / len(epsilons), ScriptedPolicy(spec, epsilon)) for epsilon in epsilons]
@@ -120,16 +76,45 @@ def behaviour_policies(
             "medium-expert": [named["medium"], named["expert"]],
             "expert": [named["expert"]],
         }[quality]
-        stds = [index["versions"][str(version)]["exploration_std"] for version in versions]
+        stds = {
+            version: index["versions"][str(version)].get("exploration_std")
+            for version in versions
+            if version != SCRIPT
+        }
     except (KeyError, TypeError) as error:
         raise LogoError(
             f"{folder / INDEX_FILE} lacks {error} for quality {quality!r}; write it again with "
             "examples/train_behaviour_policies.py"
         ) from None
-    return [
-        (1.0 / len(versions), SavedModelPolicy(spec, folder / str(version), np.asarray(std)))
-        for version, std in zip(versions, stds, strict=True)
-    ]
+
+    def player(version: int | str) -> TeamPolicy:
+        if version == SCRIPT:
+            return ScriptedPolicy(spec)
+        return saved_policy(spec, folder / str(version), stds[version])
+
+    return [(1.0 / len(versions), player(version)) for version in versions]
+
+
+def script_mix(
+    scenario_name: str,
+    quality: str,
+    directory: Path | None = None,
+    behaviour: Behaviour = "shipped",
+) -> tuple[float, ...] | None:
+    """Return how often the scripted players err that a quality mixes; None if it is learned.
+
+    Args: as ``behaviour_policies``, of any quality but ``random``.
+
+    Raises:
+      LogoError: the script is asked for, and none plays the scenario.
+    """
+    epsilons = scripted_epsilons(scenario_name, quality)
+    if behaviour == "script" and epsilons is None:
+        raise LogoError(
+            f"no script plays {scenario_name!r}, only SMAX has one; leave out --behaviour"
+        )
+    learned = (behaviour_folder(scenario_name, directory) / INDEX_FILE).is_file()
+    return epsilons if behaviour == "script" or not learned else None
 
 
 def behaviour_folder(scenario_name: str, directory: Path | None = None) -> Path:

@@ -63,6 +63,18 @@ def play(
     return _play(scenarios, spec, policy, episodes, seed)
 
 
+def step_all(copies: Sequence[Scenario], actions: np.ndarray) -> list[Frame]:
+    """Step K copies of one scenario, in one call where they are ``Lockstep``.
+
+    Args:
+      copies: K of them, at least one, each with a running episode.
+      actions: (K, N) int32 or (K, N, A) float32.
+    """
+    if isinstance(copies[0], Lockstep):
+        return copies[0].step_together(copies, actions)
+    return [copy.step(action) for copy, action in zip(copies, actions, strict=True)]
+
+
 def _play(
     scenarios: Sequence[Scenario],
     spec: ScenarioSpec,
@@ -86,7 +98,8 @@ def _play(
             N=spec.num_agents,
             A=spec.action_dim,
         )
-        for one, action, frame in zip(running, actions, _step(running, actions), strict=True):
+        frames = step_all([one.scenario for one in running], actions)
+        for one, action, frame in zip(running, actions, frames, strict=True):
             one.actions.append(action)
             one.frames.append(frame)
         for one in [one for one in running if one.done]:
@@ -148,13 +161,6 @@ def _choose(
     for one, remembered in zip(running, memory, strict=True):
         one.memory = remembered
     return np.asarray(actions)
-
-
-def _step(running: list[_Running], actions: np.ndarray) -> list[Frame]:
-    copies = [one.scenario for one in running]
-    if isinstance(copies[0], Lockstep):
-        return copies[0].step_together(copies, actions)
-    return [copy.step(action) for copy, action in zip(copies, actions, strict=True)]
 
 
 def _begin(scenario: Scenario, seed: int, index: int) -> _Running:

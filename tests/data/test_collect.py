@@ -75,7 +75,7 @@ def walks(monkeypatch: pytest.MonkeyPatch, continuous_spec: ScenarioSpec) -> lis
         made.append(Walk(continuous_spec))
         return made[-1]
 
-    def policies(name: str, quality: str) -> list[tuple[float, Any]]:
+    def policies(name: str, quality: str, behaviour: str) -> list[tuple[float, Any]]:
         return [(1 / 3, Constant(continuous_spec, v)) for v in (0.1, 0.2, 0.3)]
 
     monkeypatch.setattr(collecting, "make_scenario", make)

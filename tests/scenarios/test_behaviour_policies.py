@@ -8,13 +8,14 @@ import pytest
 from logo_tf.errors import LogoError
 from logo_tf.scenarios.behaviour import (
     QUALITIES,
-    SavedModelPolicy,
     behaviour_folder,
     behaviour_policies,
     read_behaviour_index,
 )
 from logo_tf.scenarios.play import play
 from logo_tf.scenarios.registry import make_scenario, scenario_spec
+from logo_tf.scenarios.saved_policy import SampledPolicy, SavedModelPolicy
+from logo_tf.scenarios.smax_script import ScriptedPolicy
 
 CHEETAH = "mamujoco/HalfCheetah-2x3"
 
@@ -187,3 +188,63 @@ def test_missing_model(tmp_path, spec):
 def test_std_of_the_wrong_width(tmp_path, spec):
     with pytest.raises(LogoError, match=r"exploration_std has shape \(2,\)"):
         SavedModelPolicy(spec, tmp_path, np.zeros(2))
+
+
+LEARNED_MAPS = ("smax/3m",)
+
+
+@pytest.mark.parametrize("name", LEARNED_MAPS)
+def test_learned_smax_teams_play_legally_and_better_than_random(name):
+    pytest.importorskip(
+        "jaxmarl", reason="the extra smax is not installed: pip install 'logo_tf[smax]'"
+    )
+    index = read_behaviour_index(name)
+    copies = [make_scenario(name) for _ in range(48)]
+    spec = copies[0].spec
+    assert index["spec"] == json.loads(json.dumps(spec.to_dict()))
+    assert index["seed"] >= 0
+    assert len(index["learning_curve"]) > 20
+
+    def found(quality):
+        # Scenarios refuse illegal actions.
+        ((_, policy),) = behaviour_policies(name, quality)
+        played = list(play(copies, policy, 48, 0))
+        assert all(
+            np.take_along_axis(e.legal_actions[:-1], e.actions[..., None], -1).all() for e in played
+        )
+        return np.mean([episode.episode_return for episode in played])
+
+    said = index["versions"][str(index["qualities"]["medium"])]
+    medium = found("medium")
+    assert abs(medium - said["return_mean"]) < 4 * said["return_std"] / np.sqrt(48)
+    assert found("random") + 0.3 < medium < found("expert")
+    for path in behaviour_folder(name).rglob("*"):
+        assert path.stat().st_size < 200_000
+
+
+@pytest.mark.parametrize("name", LEARNED_MAPS)
+def test_a_script_plays_where_it_is_asked_for_or_better(name):
+    index = read_behaviour_index(name)
+    expert = behaviour_policies(name, "expert")[0][1]
+    assert isinstance(expert, ScriptedPolicy) == (index["qualities"]["expert"] == "script")
+    ((_, medium),) = behaviour_policies(name, "medium")
+    assert isinstance(medium, SampledPolicy)
+    ((_, medium),) = behaviour_policies(name, "medium", behaviour="script")
+    assert isinstance(medium, ScriptedPolicy)
+    with pytest.raises(LogoError, match="no script plays 'mamujoco/HalfCheetah-2x3'"):
+        behaviour_policies(CHEETAH, "medium", behaviour="script")
+
+
+def test_choices_are_drawn_among_legal_actions():
+    name = LEARNED_MAPS[0]
+    ((_, policy),) = behaviour_policies(name, "medium")
+    spec = scenario_spec(name)
+    observations = np.zeros((2000, spec.num_agents, spec.observation_dim), np.float32)
+    legal = np.zeros((2000, spec.num_agents, spec.action_dim), bool)
+    legal[..., [1, 4]] = True
+    actions = policy.act(observations, legal, np.random.default_rng(0))
+    assert actions.dtype == np.int32
+    assert set(np.unique(actions)) <= {1, 4}
+    legal[0, 0] = False
+    with pytest.raises(LogoError, match="no legal action"):
+        policy.act(observations, legal, np.random.default_rng(0))

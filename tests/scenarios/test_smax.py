@@ -12,7 +12,7 @@ import pytest
 from logo_tf.data.validate import check_episode
 from logo_tf.errors import LogoError
 from logo_tf.scenarios import smax_battles
-from logo_tf.scenarios.behaviour import behaviour_policies
+from logo_tf.scenarios.behaviour import behaviour_policies, script_mix
 from logo_tf.scenarios.play import play
 from logo_tf.scenarios.protocol import Lockstep
 from logo_tf.scenarios.random_policy import RandomPolicy
@@ -189,7 +189,7 @@ def test_qualities(battle):
     assert scripted_epsilons(NAME, "medium-replay") == (1.0, 0.8, 0.6, 0.4, 0.2)
     assert scripted_epsilons(NAME, "medium-expert") == (0.2, 0.0)
     for quality, count in {"random": 1, "medium": 1, "expert": 1, "medium-replay": 5}.items():
-        policies = behaviour_policies(NAME, quality)
+        policies = behaviour_policies(NAME, quality, behaviour="script")
         assert [share for share, _ in policies] == [1 / count] * count
 
 
@@ -221,9 +221,15 @@ def test_importing_jaxmarl_is_silent():
 def test_collection_says_who_played(tmp_path):
     from logo_tf.data.collect import CollectConfig, collect
 
-    dataset = collect(CollectConfig(NAME, "medium-expert", 60, 0), tmp_path / "data")
+    config = CollectConfig(NAME, "medium-expert", 60, 0, behaviour="script")
+    dataset = collect(config, tmp_path / "data")
     assert 60 <= dataset.num_transitions < 160
     behaviour = dataset.manifest.provenance["behaviour"]
     assert behaviour["script"] == "logo_tf.scenarios.smax_script.ScriptedPolicy"
     assert behaviour["epsilons"] == [0.2, 0.0]
     assert dataset.won is not None
+    # By default learned policies play, where such are shipped.
+    dataset = collect(CollectConfig(NAME, "medium", 60, 0), tmp_path / "learned")
+    assert dataset.manifest.provenance["behaviour"]["policies"] == "3m-behaviour"
+    # Where not, the script does.
+    assert script_mix("smax/8m", "medium") == (0.16,)
