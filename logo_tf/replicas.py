@@ -320,7 +320,8 @@ def of_all_rows(values: tf.Tensor) -> tf.Tensor:
     total = context.num_replicas_in_sync
     mine = tf.reshape(tf.range(total) == _number(context), (total, *[1] * (values.shape.rank - 1)))
     spread = tf.where(mine, tf.stop_gradient(values)[:, None], tf.zeros((), values.dtype))
-    shape = tf.concat([[-1], tf.shape(values)[1:]], axis=0)
+    sizes = tf.shape(values)
+    shape = tf.concat([[sizes[0] * total], sizes[1:]], axis=0)
     return tf.reshape(context.all_reduce("SUM", spread), shape)
 
 
