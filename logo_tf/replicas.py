@@ -216,7 +216,9 @@ class Replicas:
             yield
         except _LOST as error:
             gone = self._cluster.gone() if self._cluster else []
-            if not gone and not isinstance(error, (tf.errors.UnavailableError, tf.errors.AbortedError)):
+            if not gone and not isinstance(
+                error, (tf.errors.UnavailableError, tf.errors.AbortedError)
+            ):
                 raise
             who = f"worker {', '.join(map(str, gone))}" if gone else "a worker"
             raise LogoError(
@@ -323,6 +325,30 @@ def of_all_rows(values: tf.Tensor) -> tf.Tensor:
     sizes = tf.shape(values)
     shape = tf.concat([[sizes[0] * total], sizes[1:]], axis=0)
     return tf.reshape(context.all_reduce("SUM", spread), shape)
+
+
+def own_rows(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Of rows of the whole batch those that are this replica's.
+
+    Args:
+      numbers: (P,) of rows in the whole batch.
+
+    Returns:
+      (Q,) int32 where they stand among the P, and (Q,) their numbers in the replica's part.
+    """
+    context = _one_of_several()
+    if context is None:
+        return tf.range(tf.shape(numbers)[0]), numbers
+    total = tf.cast(context.num_replicas_in_sync, numbers.dtype)
+    mine = numbers % total == tf.cast(_number(context), numbers.dtype)
+    places = tf.cast(tf.where(mine)[:, 0], tf.int32)
+    return places, tf.gather(numbers, places) // total
+
+
+def replica_sums(values: tf.Tensor) -> tf.Tensor:
+    """(...) sums over all replicas, of values (...) of one shape; no gradient flows."""
+    context = _one_of_several()
+    return values if context is None else context.all_reduce("SUM", tf.stop_gradient(values))
 
 
 def one_of_several() -> bool:

@@ -81,9 +81,7 @@ class Imagining:
         self._store.add(rollout, before or None)
         self._imagined.assign_add(tf.cast(tf.reduce_sum(rollout.valid), tf.int64))
 
-    def stream(
-        self, count: int, start: int, only: np.ndarray | None = None
-    ) -> tf.data.Dataset:
+    def stream(self, count: int, start: int, only: np.ndarray | None = None) -> tf.data.Dataset:
         """Imagined batches from number ``start`` on, each drawn when it is asked for.
 
         ``only``: (b,) which of each batch's ``count`` to read; None means all.

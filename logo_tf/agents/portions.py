@@ -24,9 +24,11 @@ class Portion(Protocol):
 
     Attributes:
       context: C, the real rows that come first, to fill memories.
+      unit: what one is called.
     """
 
     context: int
+    unit: str
 
     def require_branches(self) -> None:
         """Check that imagined branches can be made into them.
@@ -75,6 +77,7 @@ class SingleTransitions:
     """Each transition by itself, real or imagined."""
 
     context = 0
+    unit = "rows"
 
     def __init__(self, config: PolicyConfig) -> None:
         """Take what it is made of.
@@ -149,6 +152,8 @@ class Windows:
 
     An imagined one is ``burn_in`` real rows, then one whole branch.
     """
+
+    unit = "windows"
 
     def __init__(self, config: PolicyConfig) -> None:
         """Args: config: of the policy."""
