@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
-from tf_agents.utils import common
 
 from logo_tf import artifacts
 from logo_tf.agents.config import PolicyConfig
@@ -228,13 +227,8 @@ class _Training:
         chief = self._replicas.chief
         # Before the learner's own checkpoint: an agent is never saved without its store.
         saves = [self._save_imagined] if self._imagining and chief else []
-        # Traced once; the learner would trace it for each of its own uses.
-        self.agent.train = common.function(replicated(self.agent, self._replicas))
         stream = self._experience()
-        if self._replicas.count > 1:
-            # Optimizers make their variables in the first step that is traced.
-            with self._replicas.scope():
-                self.agent.train.get_concrete_function(stream.element_spec[0])
+        self.agent.train = replicated(self.agent, self._replicas, stream.element_spec[0])
         learner = Learner(
             str(self._folder / _CHECKPOINTS),
             self._train_step,
