@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from logo_tf.errors import LogoError
 
 VARIABLE = "TF_CONFIG"
+STRATEGIES = ("none", "mirrored", "multiworker")
+"""How a training is shared: not at all, by this machine's GPUs, or by several machines."""
 _EXAMPLE = (
     '\'{"cluster": {"worker": ["host0:2222", "host1:2222"]}, '
     '"task": {"type": "worker", "index": 0}}\''

@@ -22,11 +22,10 @@ import numpy as np
 import tensorflow as tf
 
 from logo_tf import artifacts
-from logo_tf.cluster import Cluster, read_cluster
+from logo_tf.cluster import STRATEGIES, Cluster, read_cluster
 from logo_tf.config import require
 from logo_tf.errors import LogoError, nearest
 
-STRATEGIES = ("none", "mirrored", "multiworker")
 # What TensorFlow raises from a sum that a worker does not take part in any more.
 _LOST = (
     tf.errors.UnavailableError,
