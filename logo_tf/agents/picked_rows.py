@@ -21,6 +21,11 @@ class PickedRows(NamedTuple):
     count: tf.Tensor
     places: tf.Tensor | None = None
 
+    @classmethod
+    def alone(cls, rows: tf.Tensor) -> PickedRows:
+        """Rows of a batch that nobody shares."""
+        return cls(rows, tf.shape(rows)[0])
+
     def own(self, drawn: tf.Tensor, axis: int = 0) -> tf.Tensor:
         """(..., P, ...) of what was drawn for all picked rows, (..., count, ...)."""
         return drawn if self.places is None else tf.gather(drawn, self.places, axis=axis)
@@ -44,8 +49,7 @@ def pick_rows(
       length: T, rows of a window; a replica has whole windows.
     """
     if not one_of_several():
-        rows = pick(counts)
-        return PickedRows(rows, tf.shape(rows)[0])
+        return PickedRows.alone(pick(counts))
     everywhere = tf.reshape(of_all_rows(tf.reshape(counts, (-1, length))), [-1])
     picked = pick(everywhere)
     window, time = picked // length, picked % length
