@@ -1,7 +1,6 @@
 """Replicas train as one device would: its losses, its rows, and one line where a worker dies."""
 
 import importlib.util
-import json
 import re
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from logo_tf import artifacts
 from logo_tf.cluster import Cluster
 from logo_tf.data import pipeline
 from logo_tf.errors import LogoError
@@ -85,23 +85,39 @@ def assert_equal_losses(one, other, trainings):
             assert a == pytest.approx(b, rel=1e-5, abs=1e-5), name
 
 
+def train_alone(out, trainings):
+    for training in trainings:
+        together.train(out, ALONE, *training)
+
+
+def quick(data, *kinds):
+    """Trainings that are traced in a few seconds."""
+    model = ["model", data[CONTINUOUS], "model", ["kind=monolithic", "unroll=1"]]
+    return [model, *([kind, data[kind], "bc", []] for kind in kinds)]
+
+
 def test_two_devices_have_the_losses_of_one(data, tmp_path):
-    trainings = [
-        ["model", data[CONTINUOUS], "model", []],
-        ["macql", data[CONTINUOUS], "macql", [], "model"],
-    ]
-    together.run("none", tmp_path / "one", trainings)
+    trainings = quick(data, CONTINUOUS)
+    train_alone(tmp_path / "one", trainings)
     together.run("mirrored", tmp_path / "two", trainings)
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
 
 def test_two_workers_have_the_losses_of_one(data, tmp_path):
+    trainings = quick(data, CONTINUOUS, DISCRETE)
+    train_alone(tmp_path / "one", trainings)
+    together.run_workers(tmp_path / "two", trainings)
+    assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
+
+
+@pytest.mark.slow
+def test_two_workers_imagine_and_learn_values_as_one_does(data, tmp_path):
     trainings = [
         ["model", data[DISCRETE], "model", []],
         ["continuous", data[CONTINUOUS], "matd3bc", []],
         ["discrete", data[DISCRETE], "macql", [], "model"],
     ]
-    together.run("none", tmp_path / "one", trainings)
+    train_alone(tmp_path / "one", trainings)
     together.run_workers(tmp_path / "two", trainings)
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
@@ -109,48 +125,57 @@ def test_two_workers_have_the_losses_of_one(data, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [CONTINUOUS, DISCRETE])
 def test_every_algorithm_and_world_model_on_two_devices(kind, data, tmp_path):
-    algorithms = ["bc", "cfcql", "icq", "omiga", *(["omar"] if kind == CONTINUOUS else [])]
+    algorithms = ["macql", "cfcql", "icq", "omiga", *(["omar"] if kind == CONTINUOUS else [])]
     trainings = [
         ["logo", data[kind], "model", ["logo.memory=4", "logo.burn_in=2"]],
         ["ensemble", data[kind], "model", ["kind=ensemble"]],
         ["mamba", data[kind], "model", ["kind=mamba", "mamba.latents=sampled", "mamba.burn_in=2"]],
-        *([name, data[kind], name, [], None if name == "bc" else "logo"] for name in algorithms),
+        *([name, data[kind], name, [], "logo"] for name in algorithms),
     ]
-    together.run("none", tmp_path / "one", trainings)
+    train_alone(tmp_path / "one", trainings)
     together.run("mirrored", tmp_path / "two", trainings)
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
 
+LONG = ["kind=monolithic", "unroll=1", "steps=300", "validate_every=50", "patience=99"]
+
+
 def start_command(out, data):
-    settings = [*together.MODEL, "steps=40", "validate_every=10"]
     words = ["model", "train", "--strategy", "multiworker", "--data", data, "--out", str(out)]
-    words = ["-m", "logo_tf", *words, "--set", *settings]
+    words = ["-m", "logo_tf", *words, "--seed", "5", "--set", *together.MODEL, *LONG]
     return [together.spawn(words, told) for told in together.workers()]
 
 
-def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes(data, tmp_path):
+@pytest.fixture
+def resumed(data, tmp_path):
+    """A model whose second worker was killed, and which the same command completed."""
     out = tmp_path / "model"
     chief, other = start_command(out, data[CONTINUOUS])
-    checkpoint = tmp_path / "model.partial" / "checkpoints" / "ckpt-10.index"
-    deadline = time.monotonic() + 120
+    checkpoint = artifacts.partial(out) / "checkpoints" / "ckpt-50.index"
+    deadline = time.monotonic() + 200
     while not checkpoint.exists() and time.monotonic() < deadline and other.poll() is None:
-        time.sleep(0.05)
+        time.sleep(0.02)
     other.kill()
-    _, said = chief.communicate(timeout=120)
+    _, said = chief.communicate(timeout=200)
     other.communicate()
     assert chief.returncode == 2, said[-3000:]
-    lines = re.split("[\n\r]", said.strip())
-    assert lines[-1].startswith("logo-tf: worker 1 of 2 is gone; the last checkpoint is kept")
+    last = re.split("[\n\r]", said.strip())[-1]
+    assert last.startswith("logo-tf: worker 1 of 2 is gone; the last checkpoint is kept"), said
     assert "Traceback" not in said
-    before = together.metrics(tmp_path / "model.partial")
-
     for process in start_command(out, data[CONTINUOUS]):
         together.finish(process)
+    return out
+
+
+def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes(resumed, data, tmp_path):
+    trainings = [["model", data[CONTINUOUS], "model", LONG]]
+    train_alone(tmp_path / "one", trainings)
+    assert_equal_losses(tmp_path / "one", tmp_path, trainings)
+
+
+@pytest.mark.slow
+def test_resumed_workers_end_with_the_weights_of_uninterrupted_ones(resumed, data, tmp_path):
     for process in start_command(tmp_path / "whole", data[CONTINUOUS]):
         together.finish(process)
-    assert before
-    assert together.metrics(out) == together.metrics(tmp_path / "whole")
-    ours, theirs = (
-        json.loads((x / "manifest.json").read_text()) for x in (out, tmp_path / "whole")
-    )
-    assert ours["files"] == theirs["files"]
+    ours, theirs = (artifacts.load_manifest(x).files for x in (resumed, tmp_path / "whole"))
+    assert ours == theirs

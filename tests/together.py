@@ -33,9 +33,9 @@ MODEL = [
 
 def main(strategy: str, out: str, trainings: list[list]) -> None:
     """Train on a strategy: ``[name, dataset, "model" or an algorithm, settings, world model]``."""
-    import logo_tf  # noqa: F401 (first, so that TF-Agents finds tf_keras)
     import tensorflow as tf
 
+    import logo_tf  # noqa: F401 (first, so that TF-Agents finds tf_keras)
     from logo_tf.replicas import make_replicas
 
     if strategy == "mirrored":
