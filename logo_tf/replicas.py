@@ -179,19 +179,26 @@ class Replicas:
                     "workers need one --out on a disk that they share",
                 )
                 yield aside
-            with contextlib.suppress(*_LOST) if path.exists() else contextlib.nullcontext():
-                self._of_all(np.zeros(1, np.int32))
+            self._leave(path)
+
+    def _leave(self, path: Path) -> None:
+        """Wait until the chief has published."""
+        try:
+            self._of_all(np.zeros(1, np.int32))
+        except LogoError:
+            # The chief may end before another worker has heard the last sum.
+            if not path.exists():
+                raise
 
     def _agree(self, resume: Mapping[str, Any]) -> None:
         """Wait for all workers, and compare what they were told."""
         digest = hashlib.sha256(json.dumps(resume, sort_keys=True).encode()).digest()
         told = self._of_all(np.frombuffer(digest, np.uint8).astype(np.int32))
-        others = [w for w in range(self.workers) if (told[w] != told[0]).any()]
-        require(
-            not others,
-            f"worker {others[:1]}: was started with other settings or data than worker 0; "
-            "start all workers with the same command",
-        )
+        for other in np.flatnonzero((told != told[0]).any(axis=1)):
+            raise LogoError(
+                f"worker {other} was started with other settings or data than worker 0; "
+                "start all workers with the same command"
+            )
 
     def _of_all(self, values: np.ndarray) -> np.ndarray:
         """(W, ...) what each worker says."""

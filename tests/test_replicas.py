@@ -67,6 +67,41 @@ def test_a_batch_must_be_shared_equally():
         three.require_shares(8, "rows")
 
 
+def test_workers_must_be_told_the_same(tmp_path):
+    chief, _ = workers_of(2, 2)
+    chief._of_all = lambda values: np.stack([values, values + 1])
+    with (
+        pytest.raises(LogoError, match="worker 1 was started with other settings or data"),
+        chief.writing(tmp_path / "out", {"seed": 1}),
+    ):
+        pass
+
+
+def test_a_worker_that_does_not_see_the_chiefs_folder(tmp_path):
+    _, other = workers_of(2, 2)
+    other._of_all = lambda values: np.stack([values, values])
+    with (
+        pytest.raises(LogoError, match="all workers need one --out on a disk that they share"),
+        other.writing(tmp_path / "out", {"seed": 1}),
+    ):
+        pass
+
+
+def test_the_end_is_not_missed_where_the_chief_was_faster(tmp_path):
+    _, other = workers_of(2, 2)
+    out = tmp_path / "out"
+    with artifacts.writing(out, {"seed": 1}) as aside:
+        other._of_all = lambda values: np.stack([values, values])
+        with other.writing(out, {"seed": 1}) as found:
+            assert found == aside
+            artifacts.publish(out, artifacts.Manifest(kind="policy", spec={}))
+
+            def gone(values):
+                raise LogoError("worker 0 of 2 is gone")
+
+            other._of_all = gone
+
+
 def test_a_strategy_that_is_none_of_ours():
     with pytest.raises(LogoError, match="did you mean 'mirrored'"):
         make_replicas("mirored")
