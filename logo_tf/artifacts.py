@@ -27,6 +27,7 @@ from logo_tf.specs import ScenarioSpec
 MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 _PARTIAL = ".partial"
+_NOTE = "resume.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,8 +216,7 @@ def writing(path: str | Path, resume: Mapping[str, Any] | None = None) -> Iterat
     """
     path = Path(path)
     aside = partial(path)
-    if path.exists():
-        raise LogoError(f"{path}: already exists; choose another folder or remove it first")
+    require_new(path)
     with guarded(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(path.name + ".lock"), f"{path}: another process is writing it"):
@@ -229,15 +229,33 @@ def writing(path: str | Path, resume: Mapping[str, Any] | None = None) -> Iterat
                 raise
 
 
+def require_new(path: str | Path) -> None:
+    """Check that nothing stands yet where an artefact will.
+
+    Raises:
+      LogoError: something does.
+    """
+    if Path(path).exists():
+        raise LogoError(f"{path}: already exists; choose another folder or remove it first")
+
+
+def may_resume(aside: Path, resume: Mapping[str, Any]) -> bool:
+    """Whether a folder aside holds the work that a resumable stage goes on with."""
+    note = aside / _NOTE
+    return note.is_file() and note.read_text(encoding="utf-8") == _text(resume)
+
+
+def _text(resume: Mapping[str, Any]) -> str:
+    return json.dumps(resume, sort_keys=True, indent=1)
+
+
 def _prepare(aside: Path, resume: Mapping[str, Any] | None) -> None:
-    note = aside / "resume.json"
     if resume is None:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir()
         return
-    text = json.dumps(resume, sort_keys=True, indent=1)
-    if note.is_file():
-        if note.read_text(encoding="utf-8") != text:
+    if (aside / _NOTE).is_file():
+        if not may_resume(aside, resume):
             raise LogoError(
                 f"{aside}: holds interrupted work of other settings; "
                 "remove it to start over, or choose another folder"
@@ -245,7 +263,7 @@ def _prepare(aside: Path, resume: Mapping[str, Any] | None) -> None:
         return
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    write_text(note, text)
+    write_text(aside / _NOTE, _text(resume))
 
 
 def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ()) -> Manifest:
@@ -261,7 +279,7 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
     """
     path = Path(path)
     aside = partial(path)
-    for name in ("resume.json", *scratch):
+    for name in (_NOTE, *scratch):
         target = aside / name
         if target.is_dir():
             shutil.rmtree(target)

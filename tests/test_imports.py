@@ -9,7 +9,9 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "logo_tf"
 GROUND = {
+    "cluster",
     "errors",
+    "replicas",
     "specs",
     "shapes",
     "episodes",

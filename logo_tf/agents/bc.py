@@ -9,8 +9,9 @@ from tf_agents.agents import tf_agent
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import cross_entropy, regression
-from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor, improve
 from logo_tf.agents.units import to_unit
+from logo_tf.replicas import global_gradients
 
 
 class BCInfo(NamedTuple):
@@ -46,8 +47,8 @@ class BCAgent(OfflineAgent):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             info = self._loss(experience, weights, training=True)
-        gradients = tape.gradient(info.loss, variables)
-        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = global_gradients(tape.gradient(info.loss, variables))
+        improve(self._optimizer, gradients, variables)
         self.train_step_counter.assign_add(1)
         return info
 

@@ -12,10 +12,18 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.critic import TwinCritic
 from logo_tf.agents.losses import masked_mean, temporal_difference
-from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor, target_of
+from logo_tf.agents.offline_agent import (
+    AgentSetup,
+    OfflineAgent,
+    adam,
+    build_actor,
+    improve,
+    target_of,
+)
 from logo_tf.agents.team_policy import greedy_actions
 from logo_tf.agents.team_value import TeamValue
 from logo_tf.agents.units import from_unit, to_unit
+from logo_tf.replicas import draw_rows, global_gradients
 
 
 class CriticTerms(NamedTuple):
@@ -148,27 +156,41 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
 
     def _smoothed(self, actions: tf.Tensor) -> tf.Tensor:
         config, spec = self._setup.config, self._setup.spec
-        noise = tf.random.stateless_normal(
-            tf.shape(actions), self.draw_seed("target noise"), stddev=config.target_noise
+        seed = self.draw_seed("target noise")
+        noise = draw_rows(
+            lambda shape: tf.random.stateless_normal(shape, seed, stddev=config.target_noise),
+            tf.shape(actions),
         )
         noise = tf.clip_by_value(noise, -config.target_noise_clip, config.target_noise_clip)
         return from_unit(spec, tf.clip_by_value(to_unit(spec, actions) + noise, -1.0, 1.0))
 
-    def _train(self, experience: trajectory.Transition, weights: Any) -> tf_agent.LossInfo:
+    @property
+    def improves_every(self) -> int:
+        """The actor waits for the critics."""
+        return self._setup.config.actor_every
+
+    def _train(
+        self, experience: trajectory.Transition, weights: Any, improves: bool | None = None
+    ) -> tf_agent.LossInfo:
         config = self._setup.config
         variables = self._critic.trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             critic = self.critic_terms(experience, weights)
         gradients, _ = tf.clip_by_global_norm(
-            tape.gradient(critic.loss, variables), config.gradient_clip
+            global_gradients(tape.gradient(critic.loss, variables)), config.gradient_clip
         )
-        self._critic_optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        latest = tf.cond(
-            self.train_step_counter % config.actor_every == 0,
-            lambda: self._improve_actor(experience, weights),
-            self._latest_actor.read_value,
-        )
+        improve(self._critic_optimizer, gradients, variables)
+        if improves is None:
+            latest = tf.cond(
+                self.train_step_counter % config.actor_every == 0,
+                lambda: self._improve_actor(experience, weights),
+                self._latest_actor.read_value,
+            )
+        elif improves:
+            latest = self._improve_actor(experience, weights)
+        else:
+            latest = self._latest_actor.read_value()
         self.train_step_counter.assign_add(1)
         return _loss_info(critic, ActorTerms(*tf.unstack(latest)))
 
@@ -177,8 +199,8 @@ class CentralCriticAgent(OfflineAgent, metaclass=abc.ABCMeta):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             terms = self.actor_terms(experience, weights)
-        gradients = tape.gradient(terms.loss, variables)
-        self._actor_optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        gradients = global_gradients(tape.gradient(terms.loss, variables))
+        improve(self._actor_optimizer, gradients, variables)
         self._move_targets(self._setup.config.tau)
         return self._latest_actor.assign(tf.stack(terms))
 

@@ -7,6 +7,7 @@ from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.actor import ILLEGAL_LOGIT
 from logo_tf.agents.macql import Draws, MACQLAgent
+from logo_tf.agents.picked_rows import PickedRows
 from logo_tf.agents.units import to_unit
 
 
@@ -33,19 +34,19 @@ class CFCQLAgent(MACQLAgent):
     Hyper-parameters: ``cfcql_temperature``, and those of ``MACQLAgent``.
     """
 
-    def draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
+    def draws(self, experience: trajectory.Transition, picked: PickedRows) -> Draws:
         """Logged joint actions but for one agent's, which is drawn; its log density (R, M)."""
-        drawn = self.agent_draws(experience, rows)
-        logged = tf.gather(experience.action_step.action, rows)[:, None]
-        replaced = tf.one_hot(self.drawn_agents(experience, rows), self._setup.spec.num_agents)
+        drawn = self.agent_draws(experience, picked)
+        logged = tf.gather(experience.action_step.action, picked.rows)[:, None]
+        replaced = tf.one_hot(self.drawn_agents(experience, picked), self._setup.spec.num_agents)
         actions = tf.where(replaced[:, None, :, None] > 0, drawn.actions, logged)
         return Draws(actions, tf.reduce_sum(replaced[:, None] * drawn.log_density, axis=-1))
 
-    def drawn_agents(self, experience: trajectory.Transition, rows: tf.Tensor) -> tf.Tensor:
+    def drawn_agents(self, experience: trajectory.Transition, picked: PickedRows) -> tf.Tensor:
         """(R,) int32: the agent that each row is about, drawn with chance lambda."""
-        logits = tf.math.log(self.shares(experience, rows))
+        logits = picked.of_all(tf.math.log(self.shares(experience, picked.rows)))
         drawn = tf.random.stateless_categorical(logits, 1, self.draw_seed("agents"), tf.int32)
-        return tf.squeeze(drawn, axis=-1)
+        return picked.own(tf.squeeze(drawn, axis=-1))
 
     def shares(self, experience: trajectory.Transition, rows: tf.Tensor) -> tf.Tensor:
         """(R, N) lambda; no gradient flows."""

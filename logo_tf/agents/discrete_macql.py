@@ -6,6 +6,7 @@ import tensorflow as tf
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.losses import conservative_gap
+from logo_tf.agents.picked_rows import PickedRows, pick_rows
 from logo_tf.agents.qmix import Conservatism, QMIXAgent, Values
 
 
@@ -35,13 +36,15 @@ class DiscreteMACQLAgent(QMIXAgent):
         """The gap; nothing is cloned."""
         seen = experience.time_step.observation
         down, up = (tf.reshape(side, [-1]) for side in self.held_rows(experience, counts))
-        rows, logged = self.conservative_rows(down), self.conservative_rows(up)
+        length = counts.shape[1]
+        picked = self.conservative_rows(down, length)
+        rows, logged = picked.rows, self.conservative_rows(up, length).rows
 
         def taken(field: tf.Tensor) -> tf.Tensor:
             return tf.gather(tf.reshape(field, (-1, *field.shape[2:])), rows)
 
         utilities = taken(values.utilities)
-        drawn = self.draws(taken(seen["legal_actions"]))
+        drawn = self.draws(taken(seen["legal_actions"]), picked)
         chosen = tf.gather(utilities, drawn, axis=-1, batch_dims=2)
         q = self._mixer.mix(taken(seen["state"]), tf.transpose(chosen, (0, 2, 1)))
         gap = conservative_gap(
@@ -53,21 +56,26 @@ class DiscreteMACQLAgent(QMIXAgent):
         )
         return Conservatism(gap, tf.zeros(()))
 
-    def conservative_rows(self, counts: tf.Tensor) -> tf.Tensor:
-        """(R,) rows for the term, drawn among those (B*T,) that count."""
-        # Below any difference of counts, so that rows that do not count come last.
-        draw = tf.random.stateless_uniform(tf.shape(counts), self.draw_seed("rows"))
-        size = tf.minimum(self._setup.config.cql_states, tf.size(counts))
-        return tf.math.top_k(counts + 1e-3 * draw, size).indices
+    def conservative_rows(self, counts: tf.Tensor, length: int) -> PickedRows:
+        """Rows for the term, drawn among those (B*T,) that count, of windows of T = ``length``."""
 
-    def draws(self, legal_actions: tf.Tensor) -> tf.Tensor:
+        def drawn(counts: tf.Tensor) -> tf.Tensor:
+            # Below any difference of counts, so that rows that do not count come last.
+            draw = tf.random.stateless_uniform(tf.shape(counts), self.draw_seed("rows"))
+            size = tf.minimum(self._setup.config.cql_states, tf.size(counts))
+            return tf.math.top_k(counts + 1e-3 * draw, size).indices
+
+        return pick_rows(drawn, counts, length)
+
+    def draws(self, legal_actions: tf.Tensor, picked: PickedRows) -> tf.Tensor:
         """(R, N, M) int32: M legal actions of each agent, drawn uniformly from (R, N, A)."""
         spec = self._setup.spec
         legal = legal_actions & tf.constant(spec.action_mask > 0)
         # Of nothing but minus infinity a draw is undefined; whoever may do nothing draws any.
         legal |= ~tf.reduce_any(legal, axis=-1, keepdims=True)
-        flat = tf.math.log(tf.cast(tf.reshape(legal, (-1, spec.action_dim)), tf.float32))
+        may = picked.of_all(tf.cast(legal, tf.float32))
+        flat = tf.math.log(tf.reshape(may, (-1, spec.action_dim)))
         drawn = tf.random.stateless_categorical(
             flat, self._setup.config.cql_actions, self.draw_seed("joint actions"), tf.int32
         )
-        return tf.reshape(drawn, (-1, spec.num_agents, drawn.shape[-1]))
+        return picked.own(tf.reshape(drawn, (-1, spec.num_agents, drawn.shape[-1])))

@@ -10,6 +10,7 @@ from tf_agents.trajectories import policy_step, trajectory
 from tf_agents.trajectories import time_step as ts
 
 from logo_tf.data.transitions import Transitions
+from logo_tf.replicas import global_sums
 from logo_tf.specs import ScenarioSpec
 
 
@@ -155,7 +156,8 @@ def imagined_share(experience: trajectory.Transition, burn_in: int) -> tf.Tensor
     """
     info = experience.action_step.info
     inside, synthetic = (info[name][..., burn_in:] for name in ("inside", "synthetic"))
-    return tf.math.divide_no_nan(tf.reduce_sum(inside * synthetic), tf.reduce_sum(inside))
+    imagined, rows = global_sums(tf.reduce_sum(inside * synthetic), tf.reduce_sum(inside))
+    return tf.math.divide_no_nan(imagined, rows)
 
 
 def _marked(stream: tf.data.Dataset) -> tf.data.Dataset:

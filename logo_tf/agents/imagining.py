@@ -81,10 +81,13 @@ class Imagining:
         self._store.add(rollout, before or None)
         self._imagined.assign_add(tf.cast(tf.reduce_sum(rollout.valid), tf.int64))
 
-    def stream(self, count: int, start: int) -> tf.data.Dataset:
-        """Imagined batches from number ``start`` on, each drawn when it is asked for."""
+    def stream(self, count: int, start: int, only: np.ndarray | None = None) -> tf.data.Dataset:
+        """Imagined batches from number ``start`` on, each drawn when it is asked for.
+
+        ``only``: (b,) which of each batch's ``count`` to read; None means all.
+        """
         seed = derive(self._seed, "imagined batches")
-        return self._portion.imagined(self._store, count, seed, start)
+        return self._portion.imagined(self._store, count, seed, start, only)
 
     def metrics(self) -> dict[str, float]:
         """What to log: how evenly the sampler draws, and how sure the model is of it.

@@ -12,7 +12,6 @@ import tensorflow as tf
 import tf_keras
 from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
-from tf_agents.utils import common
 
 from logo_tf import artifacts
 from logo_tf.agents.config import PolicyConfig
@@ -23,12 +22,14 @@ from logo_tf.agents.policy import REWARDS, WEIGHTS, TrainedPolicy
 from logo_tf.agents.portions import Portion
 from logo_tf.agents.probe import Look, Probe
 from logo_tf.agents.registry import algorithm, build_agent, portion_of
+from logo_tf.agents.replicated import replicated
 from logo_tf.agents.telemetry import HealthCheck, RunningMeans, Selected
 from logo_tf.artifacts import Manifest
 from logo_tf.config import require, to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, forget_after
+from logo_tf.replicas import ALONE, Replicas
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.seeds import derive
 from logo_tf.world_model.artifact import load_world_model
@@ -50,6 +51,7 @@ def train_policy(
     world_model: str | Path | None = None,
     loggers: Sequence[MetricLogger] | None = None,
     probe: Probe | None = None,
+    strategy: Replicas | None = None,
 ) -> Path:
     """Train a policy; an interrupted call is continued by the same call.
 
@@ -67,6 +69,9 @@ def train_policy(
       world_model: a world-model artefact of the same scenario.
       loggers: where metrics go beside ``metrics.jsonl``; None is a progress bar.
       probe: what to measure on the way, for ``curve.jsonl``; it changes no weight.
+      strategy: the devices that share each batch (``make_replicas``); None is one. Every
+        worker makes the same call, imagines the same branches and reads its own rows of
+        each batch; the first logs and writes.
 
     Returns:
       ``out``.
@@ -74,9 +79,10 @@ def train_policy(
     Raises:
       LogoError: the algorithm does not fit the action kind or the settings, the world
         model does not fit the dataset, a term needs imagined rows and there would be none,
-        ``out`` exists or holds other work, or the training diverged.
+        ``out`` exists or holds other work, the training diverged, or a worker is gone.
     """
     out = Path(out)
+    replicas = strategy or ALONE
     entry = algorithm(config.algorithm, dataset.spec)
     portion = portion_of(config, dataset.spec)
     parents = {"dataset": dataset.manifest.hash}
@@ -98,10 +104,12 @@ def train_policy(
         model = load_world_model(world_model)
         parents["world_model"] = manifest.hash
     fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
-    with artifacts.writing(out, resume=fingerprint) as aside:
-        training = _Training(dataset, config, seed, aside, portion, model)
+    with replicas.writing(out, fingerprint) as aside:
+        training = _Training(dataset, config, seed, aside, portion, model, replicas)
         with reproducible_graphs():
             figures = training.run(loggers, probe)
+        if not replicas.chief:
+            return out
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
         artifacts.write_text(aside / REWARDS, json.dumps(training.rewards._asdict()) + "\n")
         artifacts.publish(
@@ -130,31 +138,35 @@ class _Training:
         folder: Path,
         portion: Portion,
         model: Any,
+        replicas: Replicas,
     ) -> None:
         episodes = split_episodes(dataset, seed).train
         known = standardisation(dataset, episodes)
         terminates = bool(np.any(dataset.terminated[episodes]))
         self._config = config
         self._folder = folder
+        self._replicas = replicas
         # Layers are numbered on through a process, and their names stand in the weights' file:
         # counted anew, equal trainings leave equal bytes.
         tf_keras.backend.reset_uids()
-        self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
         self.rewards = reward_scale(known, terminates)
-        self.agent = build_agent(
-            AgentSetup(
-                dataset.spec,
-                config,
-                derive(seed, "policy"),
-                self._train_step,
-                known,
-                self.rewards,
+        with replicas.scope():
+            self._train_step = tf.Variable(0, dtype=tf.int64, trainable=False, name="train_step")
+            self.agent = build_agent(
+                AgentSetup(
+                    dataset.spec,
+                    config,
+                    derive(seed, "policy"),
+                    self._train_step,
+                    known,
+                    self.rewards,
+                )
             )
-        )
         start = _resume_step(folder)
         self._portion = portion
         self._imagining: Imagining | None = None
         self._real, self._imagined = _counts(config, portion, model is not None)
+        replicas.require_shares(self._real + self._imagined, portion.unit)
         if model is not None:
             self._imagining = Imagining(
                 model,
@@ -172,14 +184,8 @@ class _Training:
 
     def run(self, loggers: Sequence[MetricLogger] | None, probe: Probe | None) -> dict[str, Any]:
         """Train to the last step; returns the figures of the manifest."""
-        config, start = self._config, self._start
-        for file in (METRICS, CURVE):
-            forget_after(self._folder / file, start)
-        if loggers is None:
-            bar = ConsoleLogger(f"policy {config.algorithm}", config.steps, start)
-            loggers = [Selected(bar, _SHOWN)]
-        logger = Loggers([*loggers, JsonlLogger(self._folder / METRICS)])
-        curve = Loggers([] if probe is None else [JsonlLogger(self._folder / CURVE)])
+        config = self._config
+        logger, curve = self._logger(loggers), self._curve(probe)
         try:
             health = self._train(logger, probe, curve)
         finally:
@@ -194,6 +200,24 @@ class _Training:
         if self._imagining is not None:
             figures |= self._imagining.figures()
         return figures
+
+    def _logger(self, loggers: Sequence[MetricLogger] | None) -> Loggers:
+        """Of the chief; other workers see the same numbers, and keep them to themselves."""
+        if not self._replicas.chief:
+            return Loggers([])
+        forget_after(self._folder / METRICS, self._start)
+        if loggers is None:
+            label = f"policy {self._config.algorithm}"
+            bar = ConsoleLogger(label, self._config.steps, self._start)
+            loggers = [Selected(bar, _SHOWN)]
+        return Loggers([*loggers, JsonlLogger(self._folder / METRICS)])
+
+    def _curve(self, probe: Probe | None) -> Loggers:
+        """Of the chief, which alone looks."""
+        if not self._replicas.chief:
+            return Loggers([])
+        forget_after(self._folder / CURVE, self._start)
+        return Loggers([] if probe is None else [JsonlLogger(self._folder / CURVE)])
 
     def _train(self, logger: MetricLogger, probe: Probe | None, curve: MetricLogger) -> HealthCheck:
         config = self._config
@@ -210,23 +234,25 @@ class _Training:
         )
 
         def observe(sample: Any, loss_info: tf_agent.LossInfo) -> None:
-            experience, _ = sample
-            means.add([*loss_info.extra, imagined_share(experience, config.burn_in)])
+            share = self._replicas.run(lambda own: imagined_share(own, config.burn_in), sample[0])
+            means.add([*loss_info.extra, share])
 
+        chief = self._replicas.chief
         # Before the learner's own checkpoint: an agent is never saved without its store, nor
         # without the look at it that is due.
-        saves = [self._save_imagined] if self._imagining else []
-        looks = [] if probe is None else [Look(probe, policy, curve)]
-        # Traced once; the learner would trace it for each of its own uses.
-        self.agent.train = common.function(self.agent.train)
+        saves = [self._save_imagined] if self._imagining and chief else []
+        looks = [Look(probe, policy, curve)] if probe is not None and chief else []
+        stream = self._experience()
+        self.agent.train = replicated(self.agent, self._replicas, stream.element_spec[0])
         learner = Learner(
             str(self._folder / _CHECKPOINTS),
             self._train_step,
             self.agent,
-            experience_dataset_fn=self._experience,
+            experience_dataset_fn=lambda: stream,
             after_train_strategy_step_fn=tf.autograph.experimental.do_not_convert(observe),
             triggers=[health, *looks, *saves],
-            checkpoint_interval=config.checkpoint_every,
+            # All resume from the chief's.
+            checkpoint_interval=config.checkpoint_every if chief else 0,
             summary_interval=0,
             max_checkpoints_to_keep=2,
         )
@@ -246,11 +272,17 @@ class _Training:
 
     def _experience(self) -> tf.data.Dataset:
         real = self._portion.real(
-            self._dataset, self._episodes, self._real, self._data_seed, self._start
+            self._dataset,
+            self._episodes,
+            self._real,
+            self._data_seed,
+            self._start,
+            self._replicas.rows(self._real),
         )
         if self._imagining is None:
             return experience_stream(real)
-        imagined = self._imagining.stream(self._imagined, self._start)
+        only = self._replicas.rows(self._imagined, first=self._real)
+        imagined = self._imagining.stream(self._imagined, self._start, only)
         return experience_stream(real, imagined, self._portion.context)
 
     def _save_imagined(self, step: int, force_trigger: bool = False) -> None:

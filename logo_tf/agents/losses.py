@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from logo_tf.replicas import global_max, global_sums
+
 
 class TemporalDifference(NamedTuple):
     """loss: squared error summed over the critics; error: its mean absolute size."""
@@ -17,8 +19,12 @@ class TemporalDifference(NamedTuple):
 
 
 def masked_mean(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Mean of ``values`` where ``mask`` is 1, of any equal shape; 0 where it nowhere is."""
-    return tf.reduce_sum(values * mask) / tf.maximum(tf.reduce_sum(mask), 1.0)
+    """Mean of ``values`` where ``mask`` is 1, of any equal shape; 0 where it nowhere is.
+
+    Where several replicas share a batch it is that of all their rows.
+    """
+    total, count = global_sums(tf.reduce_sum(values * mask), tf.reduce_sum(mask))
+    return total / tf.maximum(count, 1.0)
 
 
 def regression(actions: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
@@ -55,7 +61,7 @@ def relative_weights(scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
 
     What in-sample methods weigh rows by: a softmax over the batch, times its size.
     """
-    largest = tf.reduce_max(tf.where(mask > 0, scores, -np.inf))
+    largest = global_max(tf.reduce_max(tf.where(mask > 0, scores, -np.inf)))
     weights = tf.exp(tf.minimum(scores - largest, 0.0))
     return tf.math.divide_no_nan(weights, masked_mean(weights, mask))
 

@@ -15,6 +15,7 @@ from logo_tf.agents.losses import (
     masked_mean,
     regression,
 )
+from logo_tf.agents.picked_rows import PickedRows, pick_rows
 from logo_tf.agents.units import from_unit, to_unit
 
 
@@ -57,8 +58,8 @@ class MACQLAgent(CentralCriticAgent):
         """The temporal-difference loss and the conservative term, in one call of the critics."""
         state, logged = experience.time_step.observation["state"], experience.action_step.action
         held = self.held_rows(experience, self._row_weights(experience, weights))
-        down, up = (self.spread_rows(side) for side in held)
-        draws = self.draws(experience, down)
+        picked, up = self.spread_rows(held.down), self.spread_rows(held.up).rows
+        draws, down = self.draws(experience, picked), picked.rows
         count, actions = draws.actions.shape[1], draws.actions.shape[2:]
         states = tf.repeat(tf.gather(state, down), count, axis=0)
         q, _ = self._critic(
@@ -94,34 +95,38 @@ class MACQLAgent(CentralCriticAgent):
         cloning = tf.stop_gradient(regression(to_unit(spec, actions), logged, mask))
         return ActorTerms(loss=-mean_q / tf.maximum(size, 1e-6), q=mean_q, cloning=cloning)
 
-    def spread_rows(self, counts: tf.Tensor) -> tf.Tensor:
-        """(R,) at most ``cql_states`` rows, spread over those (B,) that count.
+    def spread_rows(self, counts: tf.Tensor) -> PickedRows:
+        """At most ``cql_states`` rows, spread over those (B,) that count.
 
         Rows are drawn independently, so which of them are taken does not matter.
         """
-        counted = tf.where(counts > 0)[:, 0]
-        found = tf.size(counted)
-        size = tf.minimum(self._setup.config.cql_states, found)
-        return tf.gather(counted, tf.range(size) * found // size)
+
+        def spread(counts: tf.Tensor) -> tf.Tensor:
+            counted = tf.where(counts > 0)[:, 0]
+            found = tf.size(counted)
+            size = tf.minimum(self._setup.config.cql_states, found)
+            return tf.gather(counted, tf.range(size) * found // size)
+
+        return pick_rows(spread, counts)
 
     def seen_in(self, experience: trajectory.Transition, rows: tf.Tensor) -> dict[str, tf.Tensor]:
         """The observation in R rows of the batch, (R, ...)."""
         seen = experience.time_step.observation
         return {name: tf.gather(field, rows) for name, field in seen.items()}
 
-    def draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
+    def draws(self, experience: trajectory.Transition, picked: PickedRows) -> Draws:
         """The joint actions whose value the term holds down, log density (R, M)."""
-        drawn = self.agent_draws(experience, rows)
+        drawn = self.agent_draws(experience, picked)
         return drawn._replace(log_density=tf.reduce_sum(drawn.log_density, axis=-1))
 
-    def agent_draws(self, experience: trajectory.Transition, rows: tf.Tensor) -> Draws:
-        """Draw M = 3 * ``cql_actions`` actions of every agent for each of R rows.
+    def agent_draws(self, experience: trajectory.Transition, picked: PickedRows) -> Draws:
+        """Draw M = 3 * ``cql_actions`` actions of every agent for each of R picked rows.
 
         No gradient flows. The log density (R, M, N) is of each agent's own action.
         """
         spec, config = self._setup.spec, self._setup.config
         mask = tf.constant(spec.action_mask)
-        count, k = tf.shape(rows)[0], config.cql_actions
+        rows, k = picked.rows, config.cql_actions
         here, after = experience.time_step.observation, experience.next_time_step.observation
         seen = {
             name: tf.concat([tf.gather(here[name], rows), tf.gather(after[name], rows)], axis=0)
@@ -129,15 +134,17 @@ class MACQLAgent(CentralCriticAgent):
         }
         policy, _ = self._actor(seen)
         around = tf.reshape(to_unit(spec, policy), (2, -1, 1, *spec.action_shape))
-        shape = (2, count, k, *spec.action_shape)
+        shape = (2, picked.count, k, *spec.action_shape)
         noise = tf.random.stateless_normal(shape, self.draw_seed("around the policy"))
+        noise = picked.own(noise, axis=1)
         near = tf.clip_by_value(around + config.cql_sigma * noise, -1.0, 1.0)
         near_density = gaussian_log_density(noise, config.cql_sigma, spec.action_mask)
         uniform = tf.random.stateless_uniform(
             shape[1:], self.draw_seed("uniform actions"), minval=-1.0, maxval=1.0
         )
+        uniform = picked.own(uniform)
         uniform_density = tf.broadcast_to(
-            -math.log(2.0) * tf.reduce_sum(mask, axis=-1), (count, k, spec.num_agents)
+            -math.log(2.0) * tf.reduce_sum(mask, axis=-1), (tf.shape(rows)[0], k, spec.num_agents)
         )
         unit = tf.concat([uniform, near[0], near[1]], axis=1) * mask
         density = tf.concat([uniform_density, near_density[0], near_density[1]], axis=1)

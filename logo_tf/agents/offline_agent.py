@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_policy import GreedyTeamPolicy
 from logo_tf.agents.team_value import TeamValue
 from logo_tf.data.statistics import Standardisation
+from logo_tf.replicas import one_of_several
 from logo_tf.seeds import derive, pair
 from logo_tf.specs import ScenarioSpec
 
@@ -119,6 +121,19 @@ def build_team_network(setup: AgentSetup, units: int, purpose: str) -> TeamNetwo
     return net
 
 
+def improve(
+    optimizer: tf_keras.optimizers.legacy.Optimizer,
+    gradients: Sequence[tf.Tensor | None],
+    variables: Sequence[tf.Variable],
+) -> None:
+    """Move variables by gradients of the whole batch (``global_gradients``)."""
+    pairs = zip(gradients, variables, strict=True)
+    if one_of_several():
+        optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+    else:
+        optimizer.apply_gradients(pairs)
+
+
 def adam(learning_rate: float) -> tf_keras.optimizers.legacy.Adam:
     """Adam. The legacy one is a single fused op per variable: on a CPU the train step is 1.8x."""
     return tf_keras.optimizers.legacy.Adam(learning_rate)
@@ -152,6 +167,14 @@ class OfflineAgent(tf_agent.TFAgent):
             training_data_spec=experience_spec(setup.spec),
             train_step_counter=setup.train_step,
         )
+
+    @property
+    def improves_every(self) -> int:
+        """Every how many steps ``_train`` does more than in others; 1: all are alike.
+
+        Else it takes ``improves``, which says so: replicas cannot meet within a ``tf.cond``.
+        """
+        return 1
 
     @property
     def actor(self) -> TeamActor:
@@ -197,10 +220,17 @@ class OfflineAgent(tf_agent.TFAgent):
         self._move_targets(1.0)
 
     def _move_targets(self, tau: float) -> None:
-        for source, target in self.followed:
-            common.soft_variables_update(
-                source.trainable_variables, target.trainable_variables, tau
-            )
+        def move(strategy: tf.distribute.Strategy | None = None) -> None:
+            del strategy
+            for source, target in self.followed:
+                common.soft_variables_update(
+                    source.trainable_variables, target.trainable_variables, tau
+                )
+
+        if one_of_several():
+            tf.distribute.get_replica_context().merge_call(move)
+        else:
+            move()
 
     def _row_weights(self, experience: trajectory.Transition, weights: Any) -> tf.Tensor:
         """(B,) the weights given to ``train``, or ones."""

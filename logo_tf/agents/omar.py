@@ -10,6 +10,7 @@ from tf_agents.trajectories import trajectory
 from logo_tf.agents.central_critic import ActorTerms
 from logo_tf.agents.losses import regression
 from logo_tf.agents.macql import MACQLAgent
+from logo_tf.agents.picked_rows import PickedRows
 from logo_tf.agents.units import from_unit, to_unit
 
 
@@ -46,21 +47,23 @@ class OMARAgent(MACQLAgent):
         spec, tau = self._setup.spec, self._setup.config.omar_weight
         terms = super().actor_terms(experience, weights)
         counts = self._row_weights(experience, weights)
-        rows = self.spread_rows(tf.ones_like(counts))
+        picked = self.spread_rows(tf.ones_like(counts))
+        rows = picked.rows
         seen = self.seen_in(experience, rows)
         actions, _ = self._actor(seen)
         unit = to_unit(spec, actions)
-        best = self.rectified(seen["state"], tf.stop_gradient(unit))
+        best = self.rectified(seen["state"], tf.stop_gradient(unit), picked)
         agents = tf.gather(counts, rows)[:, None]
         mask = (agents * seen["agent_mask"])[:, :, None] * spec.action_mask
         return terms._replace(loss=(1.0 - tau) * terms.loss + tau * regression(unit, best, mask))
 
-    def rectified(self, state: tf.Tensor, policy: tf.Tensor) -> tf.Tensor:
+    def rectified(self, state: tf.Tensor, policy: tf.Tensor, picked: PickedRows) -> tf.Tensor:
         """The best action that is found for every agent.
 
         Args:
           state: (R, S).
           policy: (R, N, A), the actor's actions in units of their bounds.
+          picked: the R rows.
 
         Returns:
           (R, N, A), likewise; where no draw is better, the actor's own.
@@ -69,9 +72,10 @@ class OMARAgent(MACQLAgent):
         mean, spread = tf.zeros_like(policy), config.omar_sigma * tf.ones_like(policy)
         candidates = [policy[:, None]]
         values = [self.counterfactual(state, policy, policy[:, None])]
-        shape = (tf.shape(policy)[0], config.omar_samples, *spec.action_shape)
+        shape = (picked.count, config.omar_samples, *spec.action_shape)
         for number in range(config.omar_rounds):
             noise = tf.random.stateless_normal(shape, self.draw_seed(f"candidates {number}"))
+            noise = picked.own(noise)
             drawn = tf.clip_by_value(mean[:, None] + spread[:, None] * noise, -1.0, 1.0)
             candidates.append(drawn * spec.action_mask)
             values.append(self.counterfactual(state, policy, candidates[-1]))

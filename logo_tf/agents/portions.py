@@ -24,9 +24,11 @@ class Portion(Protocol):
 
     Attributes:
       context: C, the real rows that come first, to fill memories.
+      unit: what one is called.
     """
 
     context: int
+    unit: str
 
     def require_branches(self) -> None:
         """Check that imagined branches can be made into them.
@@ -39,9 +41,18 @@ class Portion(Protocol):
         """How many of them hold so many rows that losses stand on; at least 1."""
 
     def real(
-        self, dataset: Dataset, episodes: np.ndarray, count: int, seed: int, start: int
+        self,
+        dataset: Dataset,
+        episodes: np.ndarray,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
     ) -> tf.data.Dataset:
-        """Stream batches of real ones without end, from batch number ``start`` on."""
+        """Stream batches of real ones without end, from batch number ``start`` on.
+
+        ``only``: (b,) which of each batch's ``count`` to read; None means all.
+        """
 
     def starts(
         self, dataset: Dataset, episodes: np.ndarray, branches: int, seed: int, start: int
@@ -51,7 +62,14 @@ class Portion(Protocol):
     def store(self, spec: ScenarioSpec) -> SyntheticStore:
         """An empty store of imagined ones."""
 
-    def imagined(self, store: SyntheticStore, count: int, seed: int, start: int) -> tf.data.Dataset:
+    def imagined(
+        self,
+        store: SyntheticStore,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
+    ) -> tf.data.Dataset:
         """Stream batches of imagined ones, as ``real`` does."""
 
 
@@ -59,6 +77,7 @@ class SingleTransitions:
     """Each transition by itself, real or imagined."""
 
     context = 0
+    unit = "rows"
 
     def __init__(self, config: PolicyConfig) -> None:
         """Take what it is made of.
@@ -85,10 +104,16 @@ class SingleTransitions:
         return max(rows, 1)
 
     def real(
-        self, dataset: Dataset, episodes: np.ndarray, count: int, seed: int, start: int
+        self,
+        dataset: Dataset,
+        episodes: np.ndarray,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """``Transitions`` (B, ...)."""
-        return pipeline.transitions(dataset, episodes, count, seed, start)
+        return pipeline.transitions(dataset, episodes, count, seed, start, only)
 
     def starts(
         self, dataset: Dataset, episodes: np.ndarray, branches: int, seed: int, start: int
@@ -105,14 +130,21 @@ class SingleTransitions:
             spec, capacity, make_sampler(config), accumulation=config.accumulation
         )
 
-    def imagined(self, store: SyntheticStore, count: int, seed: int, start: int) -> tf.data.Dataset:
+    def imagined(
+        self,
+        store: SyntheticStore,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
+    ) -> tf.data.Dataset:
         """``Transitions`` (B, ...)."""
 
         def single(windows: Transitions, inside: tf.Tensor) -> Transitions:
             del inside  # a row that does not count is never drawn
             return tf.nest.map_structure(lambda field: field[:, 0], windows)
 
-        return store.dataset(count, seed, start).map(single)
+        return store.dataset(count, seed, start, only).map(single)
 
 
 class Windows:
@@ -120,6 +152,8 @@ class Windows:
 
     An imagined one is ``burn_in`` real rows, then one whole branch.
     """
+
+    unit = "windows"
 
     def __init__(self, config: PolicyConfig) -> None:
         """Args: config: of the policy."""
@@ -139,10 +173,18 @@ class Windows:
         return max(round(rows / self._length), 1)
 
     def real(
-        self, dataset: Dataset, episodes: np.ndarray, count: int, seed: int, start: int
+        self,
+        dataset: Dataset,
+        episodes: np.ndarray,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
     ) -> tf.data.Dataset:
         """(``Transitions`` (B, C + T, ...), (B, C + T) which rows are of the episode)."""
-        return pipeline.windows(dataset, episodes, self._length, count, seed, start, self.context)
+        return pipeline.windows(
+            dataset, episodes, self._length, count, seed, start, self.context, only
+        )
 
     def starts(
         self, dataset: Dataset, episodes: np.ndarray, branches: int, seed: int, start: int
@@ -168,6 +210,13 @@ class Windows:
             config.accumulation,
         )
 
-    def imagined(self, store: SyntheticStore, count: int, seed: int, start: int) -> tf.data.Dataset:
+    def imagined(
+        self,
+        store: SyntheticStore,
+        count: int,
+        seed: int,
+        start: int,
+        only: np.ndarray | None = None,
+    ) -> tf.data.Dataset:
         """As ``real``."""
-        return store.dataset(count, seed, start)
+        return store.dataset(count, seed, start, only)

@@ -11,9 +11,10 @@ from tf_agents.networks import network
 from tf_agents.trajectories import trajectory
 
 from logo_tf.agents.mixer import LinearMixer, MonotonicMixer
-from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor
+from logo_tf.agents.offline_agent import AgentSetup, OfflineAgent, adam, build_actor, improve
 from logo_tf.agents.team_network import TeamNetwork
 from logo_tf.agents.team_value import TeamValue
+from logo_tf.replicas import global_gradients
 from logo_tf.seeds import derive
 
 
@@ -114,9 +115,9 @@ class ValueAgent(OfflineAgent, metaclass=abc.ABCMeta):
             tape.watch(variables)
             terms = self.value_terms(experience, weights)
         gradients, _ = tf.clip_by_global_norm(
-            tape.gradient(terms.critic_loss, variables), config.gradient_clip
+            global_gradients(tape.gradient(terms.critic_loss, variables)), config.gradient_clip
         )
-        self._optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        improve(self._optimizer, gradients, variables)
         self._move_targets(config.tau)
         self.train_step_counter.assign_add(1)
         return tf_agent.LossInfo(terms.critic_loss, terms)

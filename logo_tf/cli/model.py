@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from logo_tf.cli import model_compare
-from logo_tf.cli.parser import add_settings, verb
+from logo_tf.cli.parser import add_settings, add_strategy, verb
 
 _KINDS = "logo, monolithic, ensemble, mamba or persistence (logo)"
 # Of these the pictures tell more, and JSON everything.
@@ -36,6 +36,7 @@ def add(verbs: Any) -> None:
     parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
     parser.add_argument("--out", metavar="RUN", required=True, help="the world model's folder, new")
     parser.add_argument("--kind", metavar="K", help=_KINDS)
+    add_strategy(parser)
     add_settings(parser, "width=256")
 
     parser = verb(
@@ -72,7 +73,7 @@ def add(verbs: Any) -> None:
 def train(arguments: argparse.Namespace) -> int:
     """Train or resume a world model."""
     from logo_tf.cli.output import write_line
-    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.quiet import import_replicas
     from logo_tf.cli.settings import resolve
     from logo_tf.config import override
     from logo_tf.data.store import load_dataset
@@ -83,10 +84,12 @@ def train(arguments: argparse.Namespace) -> int:
         config = override(config, [f"kind={arguments.kind}"])
     config = resolve(config, arguments)
     dataset = load_dataset(arguments.data)
-    import_tensorflow("logo_tf.world_model.trainer")
+    strategy = import_replicas(arguments.strategy, "logo_tf.world_model.trainer")
     from logo_tf.world_model.trainer import train_world_model
 
-    path = train_world_model(dataset, config, arguments.seed or 0, Path(arguments.out))
+    path = train_world_model(
+        dataset, config, arguments.seed or 0, Path(arguments.out), strategy=strategy
+    )
     write_line(f"{path}: trained; judge it with: logo-tf model eval {path} --data {arguments.data}")
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from absl.flags import argparse_flags
 
+from logo_tf.cluster import STRATEGIES
 from logo_tf.errors import LogoError, nearest
 
 Verb = Callable[[argparse.Namespace], int]
@@ -64,6 +65,18 @@ class Parser(argparse_flags.ArgumentParser):
             options = [o for o in leaf._option_string_actions if o.startswith("--")]
             raise LogoError(f"{leaf.prog}: unknown option {word}; {nearest(word, options)}")
         return parsed
+
+
+def add_strategy(parser: argparse.ArgumentParser) -> None:
+    """Let a verb that trains share its batches among devices."""
+    parser.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default="none",
+        metavar="S",
+        help="none, mirrored (all GPUs of this machine) or multiworker (the machines that "
+        "TF_CONFIG names, each started with this command) (none)",
+    )
 
 
 def _name(action: argparse.Action) -> str:

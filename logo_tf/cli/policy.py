@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logo_tf.agents.config import PlanningConfig
-from logo_tf.cli.parser import add_settings, verb
+from logo_tf.cli.parser import add_settings, add_strategy, verb
 
 if TYPE_CHECKING:
     from logo_tf.agents.policy import TrainedPolicy
@@ -34,6 +34,7 @@ def add(verbs: Any) -> None:
         "matd3bc for vectors, macql for choices",
     )
     parser.add_argument("--out", metavar="RUN", required=True, help="the policy's folder, new")
+    add_strategy(parser)
     add_settings(parser, "width=256 imagination.horizon=5")
 
     parser = verb(
@@ -61,7 +62,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Train or resume a policy."""
     from logo_tf.agents.registry import default_config, require_algorithm
     from logo_tf.cli.output import write_line
-    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.quiet import import_replicas
     from logo_tf.cli.settings import resolve
     from logo_tf.config import require
     from logo_tf.data.store import load_dataset
@@ -77,11 +78,16 @@ def train(arguments: argparse.Namespace) -> int:
         model is None or config.algorithm != "bc",
         "--model: bc learns from real data alone; leave the model out, or choose macql",
     )
-    import_tensorflow("logo_tf.agents.learner")
+    strategy = import_replicas(arguments.strategy, "logo_tf.agents.learner")
     from logo_tf.agents.learner import train_policy
 
     path = train_policy(
-        dataset, config, arguments.seed or 0, Path(arguments.out), world_model=model
+        dataset,
+        config,
+        arguments.seed or 0,
+        Path(arguments.out),
+        world_model=model,
+        strategy=strategy,
     )
     if dataset.spec.name in scenario_names():
         write_line(f"{path}: trained; judge it with: logo-tf policy eval {path}")

@@ -13,6 +13,36 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from logo_tf.cluster import read_cluster
+from logo_tf.errors import LogoError
+
+if TYPE_CHECKING:
+    from logo_tf.replicas import Replicas
+
+
+def import_replicas(name: str, *modules: str) -> Replicas:
+    """``import_tensorflow`` for a verb that trains on a ``--strategy``, whose devices it returns.
+
+    Several workers must meet before any of them wakes its devices.
+
+    Args:
+      name: of the strategy.
+      *modules: of this package, those that the verb goes on to use.
+
+    Raises:
+      LogoError: as ``make_replicas``.
+    """
+    if name == "multiworker":
+        read_cluster(os.environ)  # complains before the seconds that TensorFlow takes
+        # A worker that is gone is said in one line, not in what TensorFlow makes of it.
+        if not _wants_log():
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with contextlib.nullcontext() if _wants_log() else _silence():
+        replicas: Replicas = importlib.import_module("logo_tf.replicas").make_replicas(name)
+    import_tensorflow(*modules)
+    return replicas
 
 
 def import_tensorflow(*modules: str) -> None:
@@ -24,13 +54,17 @@ def import_tensorflow(*modules: str) -> None:
     Args:
       *modules: of this package, those that the verb goes on to use.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") in ("0", "1"):
+    if _wants_log():
         return
     with _silence():
         tensorflow = importlib.import_module("tensorflow")
         tensorflow.config.list_logical_devices()
         for module in modules:
             importlib.import_module(module)
+
+
+def _wants_log() -> bool:
+    return os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") in ("0", "1")
 
 
 @contextlib.contextmanager
@@ -47,6 +81,8 @@ def _silence() -> Iterator[None]:
         os.dup2(aside.fileno(), original)
         try:
             yield
+        except LogoError:
+            raise  # says it all
         except BaseException:
             os.dup2(kept, original)
             aside.seek(0)

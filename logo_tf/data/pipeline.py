@@ -28,6 +28,7 @@ def transitions(
     batch_size: int,
     seed: int,
     start: int = 0,
+    only: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Stream batches without end, uniform over transitions (with replacement).
 
@@ -37,16 +38,18 @@ def transitions(
       batch_size: B.
       seed: fixes the stream.
       start: how many batches to leave out at the beginning.
+      only: (b,) which rows of each batch to read; None means all. It changes no draw, so
+        that streams of disjoint rows make up the batch.
 
     Returns:
-      A tf.data.Dataset of ``Transitions`` (B, ...).
+      A tf.data.Dataset of ``Transitions`` (B, ...), or (b, ...).
 
     Raises:
       LogoError: no episode, an index out of range, or a size below 1.
     """
     table = _Table(dataset)
     rows = _constant(dataset.transition_rows(episodes))
-    return _rows(rows, batch_size, seeds.pair(seed, "transitions"), start, table.gather)
+    return _rows(rows, batch_size, seeds.pair(seed, "transitions"), start, table.gather, only)
 
 
 def windows(
@@ -57,6 +60,7 @@ def windows(
     seed: int,
     start: int = 0,
     context: int = 0,
+    only: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Stream batches of consecutive transitions without end.
 
@@ -73,6 +77,7 @@ def windows(
       start: how many batches to leave out at the beginning.
       context: C, how many rows before its first one a window also shows; it changes
         neither which windows are drawn nor their order.
+      only: (b,) which windows of each batch to read, as in ``transitions``.
 
     Returns:
       A tf.data.Dataset of (``Transitions`` (B, C + T, ...), mask (B, C + T) float32 that
@@ -89,7 +94,7 @@ def windows(
     def gather(first: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
         return table.gather_windows(first, length, context)
 
-    return _rows(rows, batch_size, seeds.pair(seed, "windows"), start, gather)
+    return _rows(rows, batch_size, seeds.pair(seed, "windows"), start, gather, only)
 
 
 def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
@@ -178,6 +183,7 @@ def _rows(
     seed: tuple[int, int],
     start: int,
     gather: Callable[[tf.Tensor], Any],
+    only: np.ndarray | None,
 ) -> tf.data.Dataset:
     """Batches start, start + 1, ... of ``gather`` at rows picked with equal chance."""
     _require_size(batch_size)
@@ -191,6 +197,8 @@ def _rows(
             maxval=rows.shape[0],
             dtype=tf.int64,
         )
+        if only is not None:
+            index = tf.gather(index, only, axis=1)
         return tf.gather(rows, index)
 
     with tf.device("/CPU:0"):

@@ -169,13 +169,16 @@ class SyntheticStore(tf.Module):
             tf.transpose(values, order), (None, self._horizon, *values.shape[2:])
         )
 
-    def batch(self, batch_size: int, seed: int, number: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
+    def batch(
+        self, batch_size: int, seed: int, number: tf.Tensor, only: np.ndarray | None = None
+    ) -> tuple[Transitions, tf.Tensor]:
         """Draw one batch with replacement; usable inside any graph.
 
         Args:
           batch_size: B.
           seed: fixes the sequence of batches.
           number: () int64, which batch of the sequence.
+          only: (b,) which windows of the batch to read; None means all.
 
         Returns:
           ``Transitions`` (B, C + H, ...) and which of their rows count, (B, C + H), the
@@ -186,26 +189,31 @@ class SyntheticStore(tf.Module):
         high, low = seeds.pair(seed, "synthetic")
         key = tf.stack([tf.constant(high << 31 | low, tf.int64), tf.cast(number, tf.int64)])
         share = tf.random.stateless_uniform((batch_size,), key, dtype=tf.float64)
+        if only is not None:
+            share = tf.gather(share, only)
         # Just below 1, so that rounding never points past the last window that has weight.
         point = share * total * (1.0 - 1e-15)
         drawn = tf.searchsorted(self._cumulated, point, side="right")
         rows = Transitions(*(tf.gather(variable, drawn) for variable in self._fields))
         return rows, tf.gather(self._inside, drawn)
 
-    def dataset(self, batch_size: int, seed: int, start: int = 0) -> tf.data.Dataset:
+    def dataset(
+        self, batch_size: int, seed: int, start: int = 0, only: np.ndarray | None = None
+    ) -> tf.data.Dataset:
         """Stream batches without end; each reads the store when it is asked for.
 
         Args:
           batch_size: B.
           seed: fixes the sequence of batches.
           start: how many batches to leave out at the beginning.
+          only: (b,) which windows of each batch to read; None means all.
         """
         options = tf.data.Options()
         # Otherwise TensorFlow reads ahead, unasked, from before the newest ``add``.
         options.experimental_optimization.inject_prefetch = False
         with tf.device("/CPU:0"):
             numbers = tf.data.Dataset.counter(start)
-            stream = numbers.map(lambda number: self.batch(batch_size, seed, number))
+            stream = numbers.map(lambda number: self.batch(batch_size, seed, number, only))
             return stream.with_options(options)
 
     def _sums(self, values: tf.Tensor) -> tf.Tensor:

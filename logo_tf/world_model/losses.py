@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from logo_tf.replicas import global_sums
 from logo_tf.world_model.supervision import Masks, Targets
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ LOG_VARIANCE_RANGE = (-9.0, 3.0)
 
 
 def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Mean of values under weights of a shape that broadcasts; 0 where all weights are 0."""
+    """Mean of values under weights of a shape that broadcasts; 0 where all weights are 0.
+
+    Where several replicas share a batch it is that of all their rows.
+    """
     weights = tf.broadcast_to(weights, tf.shape(values))
-    return tf.math.divide_no_nan(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    total, weight = global_sums(tf.reduce_sum(values * weights), tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(total, weight)
 
 
 def squared_error(prediction: tf.Tensor, target: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

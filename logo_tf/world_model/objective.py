@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions
+from logo_tf.replicas import row_numbers
 from logo_tf.world_model.base import Start
 from logo_tf.world_model.losses import (
     forecast_losses,
@@ -210,7 +211,7 @@ def _weigh(model: LogoWorldModel, named: dict[str, tf.Tensor]) -> tf.Tensor:
 
 def _taught_rows(model: LogoWorldModel, rows: tf.Tensor, length: int) -> tf.Tensor:
     """(rows,) bool: where E_d is given real o'; never the row that is unrolled."""
-    index = tf.range(rows)
+    index = tf.range(rows) if length > 1 else row_numbers(rows)
     time = (index - model.context) % length
     reading = model.config.logo.deductive_training
     if reading == "mixed":

@@ -23,6 +23,7 @@ from logo_tf.metrics import (
     forget_after,
     require_finite,
 )
+from logo_tf.replicas import ALONE, Replicas, global_gradients
 from logo_tf.reproducible import reproducible_graphs
 from logo_tf.world_model.artifact import KIND, save_weights, split_of
 from logo_tf.world_model.calibration import calibrate, coverage_of
@@ -45,6 +46,7 @@ def train_world_model(
     seed: int,
     out: str | Path,
     loggers: Sequence[MetricLogger] | None = None,
+    strategy: Replicas | None = None,
 ) -> Path:
     """Train a world model on a dataset and leave it as an artefact.
 
@@ -67,25 +69,32 @@ def train_world_model(
       out: where the artefact will stand.
       loggers: where metrics go besides ``metrics.jsonl``; None is a progress bar.
         They are closed at the end. Logging changes no weight.
+      strategy: the devices that share each batch (``make_replicas``); None is one. Every
+        worker makes the same call; the first logs and writes.
 
     Returns:
       ``out``.
 
     Raises:
-      LogoError: ``out`` exists or is being written, too few episodes, or a loss
-        stopped being finite (the last good checkpoint is kept).
+      LogoError: ``out`` exists or is being written, too few episodes, a loss
+        stopped being finite, or a worker is gone (the last good checkpoint is kept).
     """
     out = Path(out)
+    replicas = strategy or ALONE
     fingerprint = {
         "config": to_dict(config),
         "seed": seed,
         "dataset": dataset.manifest.hash,
     }
-    with artifacts.writing(out, resume=fingerprint) as aside, reproducible_graphs():
+    with replicas.writing(out, fingerprint) as aside, reproducible_graphs():
         split = split_of(dataset, config, seed)
         units = standardisation(dataset, split.train)
-        training = _Training(dataset, config, split, units, seed, aside / _CHECKPOINTS)
+        folder = aside / _CHECKPOINTS
+        training = _Training(dataset, config, split, units, seed, folder, replicas)
         start = training.restore()
+        if not replicas.chief:
+            training.run(Loggers([]))
+            return out
         forget_after(aside / METRICS, start)
         shown = [_Brief("world model", config.steps, start)] if loggers is None else loggers
         everything = Loggers([JsonlLogger(aside / METRICS), *shown])
@@ -140,15 +149,18 @@ class _Training(tf.Module):
         units: Standardisation,
         seed: int,
         folder: Path,
+        replicas: Replicas = ALONE,
     ) -> None:
         super().__init__(name="training")
+        self._replicas = replicas
         self._dataset, self._config, self._split, self._seed = dataset, config, split, seed
         self._units = units
-        self.model = build(config, dataset.spec, units, seeds.derive(seed, "weights"))
-        weights = self.model.trainable_variables
-        self.optimizer = Adam(weights, config.clip_norm)
+        with replicas.scope():
+            self.model = build(config, dataset.spec, units, seeds.derive(seed, "weights"))
+            weights = self.model.trainable_variables
+            self.optimizer = Adam(weights, config.clip_norm)
+            self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.best_weights = [tf.Variable(weight, trainable=False) for weight in weights]
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         members = len(self.model.members())
         self.best_score = tf.Variable([np.inf] * members, dtype=tf.float32, trainable=False)
         self.best_step = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -169,7 +181,7 @@ class _Training(tf.Module):
         latest = self._checkpoints.latest_checkpoint
         if latest:
             self._checkpoints.checkpoint.restore(latest).assert_consumed()
-        return int(self.step)
+        return int(self.step.numpy())
 
     def best(self) -> WorldModel:
         """The model with each member's best weights so far."""
@@ -184,41 +196,47 @@ class _Training(tf.Module):
         validate = self._validator()
         first, second = config.unroll_start, config.steps
         for begin, end, unroll in ((0, first, 1), (first, second, config.unroll)):
-            if int(self.step) >= end or self._finished():
+            if int(self.step.numpy()) >= end or self._finished():
                 continue
-            batches = self._batches(unroll, int(self.step) - begin)
+            batches = self._batches(unroll, int(self.step.numpy()) - begin)
             steps = self._steps(unroll)
-            while int(self.step) < end and not self._finished():
+            while int(self.step.numpy()) < end and not self._finished():
                 metrics = self._advance(steps, batches, end)
-                step = int(self.step)
+                step = int(self.step.numpy())
                 if step % config.validate_every == 0 or step == config.steps:
                     metrics |= self._validate(validate)
                     # Logged before it is saved: lines after the checkpoint are written again.
                     loggers.write(step, metrics)
-                    with artifacts.guarded(self._checkpoints.directory):
-                        self._checkpoints.save(checkpoint_number=step)
+                    self._save(step)
                 else:
                     loggers.write(step, metrics)
+
+    def _save(self, step: int) -> None:
+        if self._replicas.chief:
+            with artifacts.guarded(self._checkpoints.directory):
+                self._checkpoints.save(checkpoint_number=step)
 
     def _finished(self) -> bool:
         return int(self.waited) >= self._config.patience
 
     def _batches(self, unroll: int, start: int) -> Iterator[Any]:
-        config = self._config
+        count = self._config.batch_size // (self.model.context + unroll)
+        self._replicas.require_shares(count, f"windows of {self.model.context + unroll} rows")
         stream = pipeline.windows(
             self._dataset,
             self._split.train,
             unroll,
-            config.batch_size // (self.model.context + unroll),
+            count,
             seeds.derive(self._seed, "batches", unroll),
             start,
             self.model.context,
+            self._replicas.rows(count),
         )
         return iter(stream)
 
     def _advance(self, steps: GradientSteps, batches: Iterator[Any], end: int) -> dict[str, float]:
         """Take steps up to the next line of metrics, and return their means."""
-        begin = int(self.step)
+        begin = int(self.step.numpy())
         until = min((begin // self._config.log_every + 1) * self._config.log_every, end)
         table = steps(batches, tf.constant(until - begin)).numpy()
         for row in np.flatnonzero(~np.isfinite(table).all(axis=1))[:1]:
@@ -227,7 +245,9 @@ class _Training(tf.Module):
         return dict(zip(steps.names, table.mean(axis=0).tolist(), strict=True))
 
     def _steps(self, unroll: int) -> GradientSteps:
-        return GradientSteps(self.model, self.optimizer, self.step, self._config, unroll)
+        return GradientSteps(
+            self.model, self.optimizer, self.step, self._config, unroll, self._replicas
+        )
 
     def _validator(self) -> Callable[[], dict[str, np.ndarray]]:
         """A function that measures each member's (K,) open-loop error on fixed held-out windows."""
@@ -253,7 +273,11 @@ class _Training(tf.Module):
 
         def measure() -> dict[str, np.ndarray]:
             each = [member_errors(member) for member in self.model.members()]
-            return {name: np.array([errors[name] for errors in each]) for name in each[0]}
+            # Machines may round differently, but must stop together.
+            return {
+                name: self._replicas.of_chief(np.array([errors[name] for errors in each]))
+                for name in each[0]
+            }
 
         return measure
 
@@ -261,7 +285,7 @@ class _Training(tf.Module):
         """Measure, and keep the weights of each member that is the best it has been."""
         errors = measure()
         found = {name: float(np.mean(value)) for name, value in errors.items()}
-        step = int(self.step)
+        step = int(self.step.numpy())
         require_finite(step, found, "world model")
         # The state and what agents see of it; reward errors are too noisy to select by.
         scores = errors["validation_state_rmse"] + errors["validation_observations_rmse"]
@@ -306,8 +330,10 @@ class GradientSteps:
         step: tf.Variable,
         config: WorldModelConfig,
         unroll: int,
+        replicas: Replicas = ALONE,
     ) -> None:
         self.names: list[str] = []
+        self._replicas = replicas
         self._model, self._optimizer, self._step = model, optimizer, step
         self._config, self._unroll = config, unroll
         # Nothing here needs autograph, which triples the time that tracing takes.
@@ -319,17 +345,18 @@ class GradientSteps:
 
     def _many(self, batches: Any, count: tf.Tensor) -> tf.Tensor:
         def advance(i: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            return i + 1, losses.write(i, self._one(*batches.get_next()))
+            return i + 1, losses.write(i, self._replicas.run(self._one, batches.get_next()))
 
         kept = tf.TensorArray(tf.float32, count)
         _, kept = tf.while_loop(lambda i, _: i < count, advance, (tf.constant(0), kept))
         return kept.stack()
 
-    def _one(self, batch: Any, mask: tf.Tensor) -> tf.Tensor:
+    def _one(self, windows: tuple[Any, tf.Tensor]) -> tf.Tensor:
+        batch, mask = windows
         config, weights = self._config, self._model.trainable_variables
         with tf.GradientTape() as tape:
             losses = self._model.losses(batch, mask, self._unroll)
-        gradients = tape.gradient(losses["loss"], weights)
+        gradients = global_gradients(tape.gradient(losses["loss"], weights))
         rate = learning_rate(
             self._step,
             config.steps,

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from logo_tf.agents.macql import Draws
+from logo_tf.agents.picked_rows import PickedRows
 
 
 def _softmax(values):
@@ -37,7 +38,8 @@ def test_one_agent_a_row_does_something_else(agent, continuous_spec, make_experi
     experience = make_experience(continuous_spec, 4)
     rows, replaced = tf.constant([0, 3]), [1, 0]
     agent.drawn_agents = lambda experience, rows: tf.constant(replaced)
-    every, draws = agent.agent_draws(experience, rows), agent.draws(experience, rows)
+    picked = PickedRows.alone(rows)
+    every, draws = agent.agent_draws(experience, picked), agent.draws(experience, picked)
     logged = experience.action_step.action.numpy()
     assert draws.actions.shape == every.actions.shape == (2, 6, 2, 2)
     for r, (row, i) in enumerate(zip(rows.numpy(), replaced, strict=True)):
@@ -57,7 +59,7 @@ def test_the_term_by_hand(agent, continuous_spec, make_experience):
         tf.stack([inputs[1][:, 0, 0] + 10 * inputs[1][:, 1, 0], 0 * inputs[1][:, 0, 0]], axis=-1),
         (),
     )
-    agent.spread_rows = lambda counts: tf.constant([0])
+    agent.spread_rows = lambda counts: PickedRows.alone(tf.constant([0]))
     actions = np.array([[[0.5, 0.0], [0.1, 0.0]]], np.float32)
     experience = make_experience(
         continuous_spec, 1, actions=actions, rewards=np.zeros(1, np.float32)
@@ -80,14 +82,15 @@ def test_agents_are_drawn_by_their_shares(agent, continuous_spec, make_experienc
     experience = make_experience(continuous_spec, 4)
     shares = agent.shares(experience, tf.range(1)).numpy()[0]
     assert 0.1 < shares[0] < 0.9
-    drawn = agent.drawn_agents(experience, tf.zeros(4000, tf.int32)).numpy()
+    picked = PickedRows.alone(tf.zeros(4000, tf.int32))
+    drawn = agent.drawn_agents(experience, picked).numpy()
     assert drawn.mean() == pytest.approx(shares[1], abs=0.03)
 
 
 def test_no_gradient_flows_into_draws_and_shares(agent, continuous_spec, make_experience):
     experience = make_experience(continuous_spec, 4)
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(agent.draws(experience, tf.range(2)).actions)
+        total = tf.reduce_sum(agent.draws(experience, PickedRows.alone(tf.range(2))).actions)
         total += tf.reduce_sum(tf.square(agent.shares(experience, tf.range(2))))
     gradients = tape.gradient(total, agent.actor.trainable_variables)
     assert all(gradient is None for gradient in gradients)

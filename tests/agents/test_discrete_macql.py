@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from logo_tf.agents.picked_rows import PickedRows
+
 T = 3  # one row of burn-in and two that count
 
 
@@ -97,8 +99,10 @@ def test_without_a_choice_there_is_no_gap(make_agent, discrete_spec, make_window
 def _soft_values(agent, experience, values, counts):
     """By (b, t) of the rows that count, log mean exp Q_tot of the joint actions drawn there."""
     seen = experience.time_step.observation
-    order = agent.conservative_rows(tf.reshape(counts, [-1])).numpy()
-    drawn = agent.draws(tf.gather(tf.reshape(seen["legal_actions"], (6, 3, 4)), order)).numpy()
+    picked = agent.conservative_rows(tf.reshape(counts, [-1]), T)
+    order = picked.rows.numpy()
+    legal = tf.gather(tf.reshape(seen["legal_actions"], (6, 3, 4)), order)
+    drawn = agent.draws(legal, picked).numpy()
     found = {}
     for place, row in enumerate(order):
         b, t = divmod(row, T)
@@ -151,7 +155,7 @@ def test_imagined_rows_may_be_left_out_of_the_term(make_agent, discrete_spec, ma
 def test_a_million_draws_are_legal(make_agent, discrete_spec):
     agent = make_agent(discrete_spec, "macql", cql_actions=1000)
     legal = np.random.default_rng(0).random((350, 3, 4)) < 0.3
-    drawn = agent.draws(tf.constant(legal)).numpy()
+    drawn = agent.draws(tf.constant(legal), PickedRows.alone(tf.range(350))).numpy()
     assert drawn.size >= 1_000_000
     allowed = legal | ~legal.any(-1, keepdims=True)  # whoever may do nothing draws anything
     assert np.take_along_axis(allowed, drawn, axis=-1).all()

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from logo_tf.agents.macql import Draws
+from logo_tf.agents.picked_rows import PickedRows
 
 
 def test_conservative_term_by_hand(continuous_spec, make_agent, make_experience):
@@ -70,7 +71,7 @@ def test_on_real_rows_the_gap_is_that_of_each_row(
     agent = make_agent(continuous_spec, "macql", cql_states=4, cql_rows=cql_rows)
     experience = make_experience(continuous_spec, 8)
     rows = [0, 2, 4, 6]
-    draws = agent.draws(experience, tf.constant(rows))
+    draws = agent.draws(experience, PickedRows.alone(tf.constant(rows)))
     gaps = []
     for place, row in enumerate(rows):
         state = experience.time_step.observation["state"][row : row + 1]
@@ -85,11 +86,11 @@ def test_on_real_rows_the_gap_is_that_of_each_row(
 def test_draws_are_within_bounds_with_their_densities(continuous_spec, make_agent, make_experience):
     agent = make_agent(continuous_spec, "macql", cql_actions=3, cql_sigma=0.5)
     experience = make_experience(continuous_spec, 4)
-    draws = agent.draws(experience, tf.constant([0, 2]))
+    draws = agent.draws(experience, PickedRows.alone(tf.constant([0, 2])))
     actions = draws.actions.numpy()
     assert actions.shape == (2, 9, 2, 2)
     assert draws.log_density.shape == (2, 9)
-    every = agent.agent_draws(experience, tf.constant([0, 2]))
+    every = agent.agent_draws(experience, PickedRows.alone(tf.constant([0, 2])))
     np.testing.assert_array_equal(every.actions, actions)
     uniform = [-2 * math.log(2), -math.log(2)]
     np.testing.assert_allclose(every.log_density[:, :3], [[uniform] * 3] * 2, rtol=1e-6)
@@ -112,20 +113,21 @@ def test_draws_are_within_bounds_with_their_densities(continuous_spec, make_agen
 def test_no_gradient_flows_into_the_draws(continuous_spec, make_agent, make_experience):
     agent = make_agent(continuous_spec, "macql")
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(agent.draws(make_experience(continuous_spec, 4), tf.range(2)).actions)
+        experience = make_experience(continuous_spec, 4)
+        total = tf.reduce_sum(agent.draws(experience, PickedRows.alone(tf.range(2))).actions)
     gradients = tape.gradient(total, agent.actor.trainable_variables)
     assert all(gradient is None for gradient in gradients)
 
 
 def test_rows_spread_over_those_that_count(continuous_spec, make_agent):
     some = make_agent(continuous_spec, "macql", cql_states=4)
-    assert some.spread_rows(tf.ones(8)).numpy().tolist() == [0, 2, 4, 6]
+    assert some.spread_rows(tf.ones(8)).rows.numpy().tolist() == [0, 2, 4, 6]
     half = tf.constant([0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    assert some.spread_rows(half).numpy().tolist() == [4, 5, 6, 7]
-    assert some.spread_rows(half[:6]).numpy().tolist() == [4, 5]
-    assert some.spread_rows(tf.zeros(3)).numpy().tolist() == []
+    assert some.spread_rows(half).rows.numpy().tolist() == [4, 5, 6, 7]
+    assert some.spread_rows(half[:6]).rows.numpy().tolist() == [4, 5]
+    assert some.spread_rows(tf.zeros(3)).rows.numpy().tolist() == []
     many = make_agent(continuous_spec, "macql", cql_states=99)
-    assert many.spread_rows(tf.ones(8)).numpy().tolist() == list(range(8))
+    assert many.spread_rows(tf.ones(8)).rows.numpy().tolist() == list(range(8))
 
 
 def test_imagined_rows_can_be_left_out(continuous_spec, make_agent, make_experience):

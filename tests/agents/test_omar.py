@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from logo_tf.agents.omar import refitted
+from logo_tf.agents.picked_rows import PickedRows
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_the_better_of_the_policy_and_the_draws_is_kept(make_agent, continuous_s
     agent = make_agent(continuous_spec, "omar", omar_sigma=1e-9, omar_rounds=1)
     _towards(agent, [[0.6, 0.6], [0.1, 0.0]])
     policy = tf.constant([[[0.5, 0.5], [0.9, 0.0]]])
-    best = agent.rectified(tf.zeros((1, 5)), policy)
+    best = agent.rectified(tf.zeros((1, 5)), policy, PickedRows.alone(tf.range(1)))
     np.testing.assert_allclose(best, [[[0.5, 0.5], [0.0, 0.0]]], atol=1e-6)
 
 
@@ -56,7 +57,9 @@ def test_no_agent_is_sent_where_it_is_worse(make_agent, continuous_spec):
     rng = np.random.default_rng(0)
     policy = rng.uniform(-1, 1, (50, 2, 2)).astype(np.float32)
     policy[:, 1, 1] = 0.0
-    best = agent.rectified(tf.zeros((50, 5)), tf.constant(policy)).numpy()
+    best = agent.rectified(
+        tf.zeros((50, 5)), tf.constant(policy), PickedRows.alone(tf.range(50))
+    ).numpy()
     missed, before = (np.square(x - place).sum(axis=-1) for x in (best, policy))
     assert np.all(missed <= before)
     assert np.mean(missed) < 0.4 * np.mean(before)
@@ -72,10 +75,10 @@ def test_actor_loss_by_hand(agent, continuous_spec, make_experience):
     best = np.zeros((2, 2, 2), np.float32)
     best[0] = [[1.0, 1.0], [50.0, 9.0]]  # agent b is dead in row 0
     best[1] = [[0.0, 0.0], [2.0, 9.0]]
-    agent.rectified = lambda state, policy: tf.constant(best)
+    agent.rectified = lambda state, policy, picked: tf.constant(best)
     alive = np.array([[1, 0], [1, 1], [1, 1], [1, 1]], np.float32)
     experience = make_experience(continuous_spec, 4, agent_mask=alive)
-    assert agent.spread_rows(tf.ones(4)).numpy().tolist() == [0, 2]
+    assert agent.spread_rows(tf.ones(4)).rows.numpy().tolist() == [0, 2]
     terms = agent.actor_terms(experience, None)
     assert float(terms.q) == pytest.approx(-4.0)
     assert float(terms.loss) == pytest.approx(0.75 + 0.25 * 6 / 5)
@@ -89,7 +92,7 @@ def test_with_all_weight_on_the_search_no_value_is_climbed(
     """Where nothing better was found, nothing moves the actor, however steep the value."""
     agent = make_agent(continuous_spec, "omar", omar_weight=1.0)
     agent._critic.first = lambda state, actions: 1e3 * tf.reduce_sum(actions, axis=(1, 2))
-    agent.rectified = lambda state, policy: policy
+    agent.rectified = lambda state, policy, picked: policy
     with tf.GradientTape() as tape:
         loss = agent.actor_terms(make_experience(continuous_spec, 4), None).loss
     gradients = tape.gradient(loss, agent.actor.trainable_variables)

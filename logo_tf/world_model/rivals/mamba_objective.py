@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from logo_tf import seeds
 from logo_tf.data.transitions import Transitions
+from logo_tf.replicas import draw_rows, global_sums
 from logo_tf.world_model.base import Forecast, Start
 from logo_tf.world_model.losses import forecast_losses, weigh, weighted_mean
 from logo_tf.world_model.rivals.mamba_networks import (
@@ -160,8 +161,11 @@ def gumbel_noise(model: MambaWorldModel, batch: Transitions, mask: tf.Tensor) ->
     place = tf.range(1, length + 1, dtype=tf.int64)
     mixed = tf.reduce_sum(bits, axis=-1) * place * tf.cast(mask > 0, tf.int64)
     shape = (length + 1, tf.shape(mask)[0], model.spec.num_agents, mamba.groups, mamba.classes)
-    key = tf.stack([tf.reduce_sum(mixed), tf.constant(0, tf.int64)])
-    uniform = tf.random.stateless_uniform(shape, key, 1e-6, 1.0 - 1e-6)
+    (total,) = global_sums(tf.reduce_sum(mixed))
+    key = tf.stack([total, tf.constant(0, tf.int64)])
+    uniform = draw_rows(
+        lambda shape: tf.random.stateless_uniform(shape, key, 1e-6, 1.0 - 1e-6), shape, axis=1
+    )
     return -tf.math.log(-tf.math.log(uniform))
 
 
