@@ -56,6 +56,9 @@ class PPOSettings:
       gradient_norm: gradients are clipped to this norm.
       initial_std: standard deviation of the Gaussian policy at the beginning, in
         units of the action; it is learned, one number per action dimension.
+      initial_gain: of the last layer where agents choose: .01 begins near uniform choices; with
+        3 an agent begins with strong preferences of its own, and what a young policy does
+        wrong it does on purpose and not by chance.
       lesson_epochs: passes over the rows of a lesson.
       lesson_rate: Adam's learning rate in lessons.
     """
@@ -72,6 +75,7 @@ class PPOSettings:
     entropy: float = 0.0
     gradient_norm: float = 0.5
     initial_std: float = 0.35
+    initial_gain: float = 0.01
     lesson_epochs: int = 2
     lesson_rate: float = 1e-3
 
@@ -232,7 +236,7 @@ class PPOLearner:
           seed: of the initial weights.
         """
         self._settings = settings
-        self._head = action_head(spec)
+        self._head = action_head(spec, settings.initial_gain)
         self.sample = self._head.sample
         self._value = self._head.value(settings.hidden, seed)
         self._learning_rate = tf.Variable(settings.learning_rate, trainable=False)
