@@ -56,6 +56,10 @@ class PPOSettings:
       gradient_norm: gradients are clipped to this norm.
       initial_std: standard deviation of the Gaussian policy at the beginning, in
         units of the action; it is learned, one number per action dimension.
+      initial_gain: of the last layer where agents choose. With .01 choices begin near
+        uniform, with 4 an agent begins with strong preferences of its own: what a young
+        policy does wrong it then does on purpose and not by chance, so that an argmax, such
+        as cloning takes, does not make it much better.
       lesson_epochs: passes over the rows of a lesson.
       lesson_rate: Adam's learning rate in lessons.
     """
@@ -72,6 +76,7 @@ class PPOSettings:
     entropy: float = 0.0
     gradient_norm: float = 0.5
     initial_std: float = 0.35
+    initial_gain: float = 0.01
     lesson_epochs: int = 2
     lesson_rate: float = 1e-3
 
@@ -79,18 +84,21 @@ class PPOSettings:
 def default_settings(spec: ScenarioSpec) -> PPOSettings:
     """Return the settings of a scenario's kind of action.
 
-    Choices have battles of some twenty steps in view, whose reward comes at the end. The
-    more agents change at once, the less each may, as MAPPO does on the hard maps.
+    Those of choices were chosen on SMAX's 3m and 5m_vs_6m with 64 copies. Strong
+    preferences to begin with did what a narrow Gaussian does for vectors: with them 5m_vs_6m
+    is won in half of all battles after some 400k steps, and after 1M steps, lessons from the
+    script included, in 2 % without.
     """
     if not spec.discrete:
         return PPOSettings()
     return PPOSettings(
+        horizon=32,
         epochs=5,
-        learning_rate=3e-4,
+        learning_rate=5e-4,
         final_learning_rate=3e-5,
-        clip=0.2 / spec.num_agents,
         discount=0.99,
         gae_lambda=0.95,
+        initial_gain=4.0,
     )
 
 
@@ -232,7 +240,7 @@ class PPOLearner:
           seed: of the initial weights.
         """
         self._settings = settings
-        self._head = action_head(spec)
+        self._head = action_head(spec, settings.initial_gain)
         self.sample = self._head.sample
         self._value = self._head.value(settings.hidden, seed)
         self._learning_rate = tf.Variable(settings.learning_rate, trainable=False)

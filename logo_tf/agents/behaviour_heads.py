@@ -57,10 +57,10 @@ def shared_bounds(spec: ScenarioSpec) -> tuple[np.ndarray, np.ndarray]:
     return low, np.max(np.asarray(spec.action_high, np.float32), axis=0)
 
 
-def action_head(spec: ScenarioSpec) -> Head:
-    """Return the head of a scenario's kind of action."""
+def action_head(spec: ScenarioSpec, initial_gain: float = 0.01) -> Head:
+    """Return the head of a scenario's kind of action; the gain is ``ChoiceHead``'s."""
     if spec.discrete:
-        return ChoiceHead(spec)
+        return ChoiceHead(spec, initial_gain)
     return GaussianHead(spec)
 
 
@@ -112,8 +112,9 @@ class ChoiceHead:
     normalises = False
     parameters = ("logits",)
 
-    def __init__(self, spec: ScenarioSpec) -> None:
-        """Args: spec: sizes N, O and A."""
+    def __init__(self, spec: ScenarioSpec, initial_gain: float) -> None:
+        """Args: spec: sizes N, O and A; initial_gain: of the layer that logits come from."""
+        self._initial_gain = initial_gain
         self._choices = spec.action_dim
         row, state = _row_spec(spec), tf.TensorSpec((spec.state_dim,), tf.float32)
         self.observation_spec = (row, tf.TensorSpec((spec.action_dim,), tf.bool), state)
@@ -130,9 +131,8 @@ class ChoiceHead:
             tf.keras.layers.Dense(width, "tanh", kernel_initializer=orthogonal(seed=seed + depth))
             for depth, width in enumerate(hidden)
         ]
-        # Small weights begin near uniform choices.
-        small = orthogonal(gain=0.01, seed=seed + len(layers))
-        layers.append(tf.keras.layers.Dense(self._choices, kernel_initializer=small))
+        last = orthogonal(gain=self._initial_gain, seed=seed + len(layers))
+        layers.append(tf.keras.layers.Dense(self._choices, kernel_initializer=last))
         as_it_is = tf.keras.layers.Lambda(tf.identity)
         return sequential.Sequential(
             [

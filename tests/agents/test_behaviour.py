@@ -349,11 +349,18 @@ class Knowing:
         return np.argmax(observations, axis=-1).astype(np.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lessons", [0, 640])
 def test_ppo_learns_to_choose_legally_with_and_without_lessons(tmp_path, lessons):
     copies = [Game() for _ in range(8)]  # each asserts that what it is asked to do is legal
     settings = PPOSettings(
-        horizon=16, epochs=4, minibatch=64, hidden=(16,), learning_rate=1e-2, entropy=0.01
+        horizon=16,
+        epochs=4,
+        minibatch=64,
+        hidden=(16,),
+        learning_rate=1e-2,
+        entropy=0.01,
+        lesson_rate=1e-2,
     )
     rounds = list(train_behaviour(copies, 1280, 3, settings, Knowing(), lessons))
     assert [progress.steps for progress in rounds] == [128 * i for i in range(1, 11)]

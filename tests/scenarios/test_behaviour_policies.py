@@ -190,7 +190,7 @@ def test_std_of_the_wrong_width(tmp_path, spec):
         SavedModelPolicy(spec, tmp_path, np.zeros(2))
 
 
-LEARNED_MAPS = ("smax/3m",)
+LEARNED_MAPS = ("smax/3m", "smax/5m_vs_6m")
 
 
 @pytest.mark.parametrize("name", LEARNED_MAPS)
