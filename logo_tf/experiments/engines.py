@@ -95,6 +95,8 @@ class RayEngine:
         """
         # Asked for before Ray is imported; it sends figures of use otherwise.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # Jobs as important as those of the local engine; Ray's own default is 15.
+        os.environ.setdefault("RAY_worker_niceness", "0")
         try:
             import ray
         except ImportError:
