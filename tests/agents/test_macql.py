@@ -40,8 +40,8 @@ def test_values_fall_on_imagined_rows_and_rise_on_real_ones_by_hand(
     drawn[:, 0, 0, 0] = [1.0, -1.0]  # the first of two draws on either imagined row
     asked = []
 
-    def draws(experience, rows):
-        asked.extend(rows.numpy())
+    def draws(experience, picked):
+        asked.extend(picked.rows.numpy())
         return Draws(tf.constant(drawn), tf.math.log([[0.5, 0.25], [0.5, 0.25]]))
 
     agent.draws = draws
