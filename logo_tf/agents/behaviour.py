@@ -86,8 +86,8 @@ def default_settings(spec: ScenarioSpec) -> PPOSettings:
 
     Those of choices were chosen on SMAX's 3m and 5m_vs_6m with 64 copies. Strong
     preferences to begin with did what a narrow Gaussian does for vectors: with them 5m_vs_6m
-    is won in half of all battles after some 400k steps, and after 1M steps, lessons from the
-    script included, in 2 % without.
+    is won in half of all battles after some 500k steps; without, after 1M steps that began
+    with lessons, in 2 %.
     """
     if not spec.discrete:
         return PPOSettings()

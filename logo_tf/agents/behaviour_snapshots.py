@@ -155,6 +155,8 @@ def ship(
 ) -> Path:
     """Write the SavedModels and ``behaviour.json``, replacing what was shipped before.
 
+    Only snapshots that some quality plays are written.
+
     Args:
       spec: of the scenario.
       snapshots: in the order of training, at least one. Their records are published, so
@@ -175,12 +177,17 @@ def ship(
     """
     if not snapshots:
         raise LogoError("there is no snapshot to ship; train for more steps")
+    scripted = script is not None and script.mean_return > snapshots[expert].mean_return
+    kept = [
+        snapshot
+        for place, snapshot in enumerate(snapshots)
+        if place <= medium or (place == expert and not scripted)
+    ]
     folder = behaviour_folder(spec.name, directory)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for snapshot in snapshots:
+    for snapshot in kept:
         export_behaviour(spec, snapshot.weights, folder / str(snapshot.steps))
-    scripted = script is not None and script.mean_return > snapshots[expert].mean_return
     index = {
         "scenario": spec.name,
         "spec": spec.to_dict(),
@@ -190,7 +197,7 @@ def ship(
             for package in ("tensorflow", "tf-agents", "numpy")
         },
         **details,
-        "versions": {str(snapshot.steps): snapshot.figures() for snapshot in snapshots},
+        "versions": {str(snapshot.steps): snapshot.figures() for snapshot in kept},
         **({} if script is None else {SCRIPT: script.figures()}),
         "qualities": {
             "medium-replay": [snapshot.steps for snapshot in snapshots[: medium + 1]],

@@ -232,6 +232,9 @@ def test_the_better_of_script_and_policy_is_the_expert(tmp_path, earned, expert)
     folder = behaviour_snapshots.ship(TINY, snapshots(0, 30, 55, 100), 2, 3, script, tmp_path, {})
     index = json.loads((folder / "behaviour.json").read_text(encoding="utf-8"))
     assert index["qualities"] == {"medium-replay": [0, 10, 20], "medium": 20, "expert": expert}
+    # What no quality plays is not shipped.
+    assert set(index["versions"]) == {"0", "10", "20", str(expert)} - {"script"}
+    assert {path.name for path in folder.iterdir()} == {*index["versions"], "behaviour.json"}
     assert index["script"]["return_mean"] == earned
     assert index["script"]["won_share"] == 0.5
 
