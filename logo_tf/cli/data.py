@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,12 @@ def add(verbs: Any) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
 
     parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
-    parser.add_argument("--format", metavar="F", default="auto", help="such as pymarl (auto)")
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        default="auto",
+        help="pymarl, vault, omiga, omar, minari, rlds, or auto to find out (auto)",
+    )
     parser.add_argument("source", metavar="SRC", help="the file or folder to read")
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
     parser.add_argument(
@@ -48,6 +54,25 @@ def add(verbs: Any) -> None:
         type=_win_reward,
         default="detect",
         help="a step reward that marks a won episode: a number, none, or detect (detect)",
+    )
+    parser.add_argument(
+        "--team-reward",
+        choices=("equal", "mean", "sum"),
+        default="equal",
+        help="one reward from one an agent: mean, sum, or equal, which refuses others (equal)",
+    )
+    parser.add_argument(
+        "--last-step",
+        choices=("repeat", "drop"),
+        default="repeat",
+        help="where nothing follows an episode's last step (vault, omiga): repeat its row as "
+        "the next one, or drop the step (repeat)",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("refuse", "drop-episode"),
+        default="refuse",
+        help="at a bad episode: refuse the whole, or drop it and say why (refuse)",
     )
 
     parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
@@ -79,12 +104,16 @@ def collect(arguments: argparse.Namespace) -> int:
 
 def bring(arguments: argparse.Namespace) -> int:
     """Import a dataset."""
+    from logo_tf.cli.output import write_line
     from logo_tf.data.formats.protocol import ImportOptions
     from logo_tf.data.importing import import_dataset
 
-    options = ImportOptions(scenario=arguments.scenario, win_reward=arguments.win_reward)
+    names = [field.name for field in dataclasses.fields(ImportOptions)]
+    options = ImportOptions(**{name: getattr(arguments, name) for name in names})
     dataset = import_dataset(arguments.format, arguments.source, arguments.out, options)
     _say(dataset)
+    for fault in dataset.manifest.provenance["dropped"]:
+        write_line(f"dropped: {fault}")
     return 0
 
 

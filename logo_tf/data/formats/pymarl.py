@@ -26,12 +26,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-
 from logo_tf.artifacts import sha256
 from logo_tf.data.formats.hdf5 import opened
-from logo_tf.data.formats.protocol import Imported, ImportOptions
-from logo_tf.data.formats.pymarl_rows import Sizes, read_blocks
+from logo_tf.data.formats.protocol import Found, Imported, ImportOptions
+from logo_tf.data.formats.pymarl_rows import Block, Sizes, read_blocks
 from logo_tf.data.formats.pymarl_survey import Survey
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
@@ -83,7 +81,10 @@ class PyMarl:
                     )
                 sizes = found if sizes is None else sizes.joined(found)
                 for block in read_blocks(handle, file, found):
-                    survey.add(block)
+                    if isinstance(block, Block):
+                        survey.add(block)
+                    elif options.on_error == "refuse":
+                        raise block.error
         if sizes is None:
             raise LogoError(f"{path}: holds no {' or '.join(_SUFFIXES)} file")
         spec = _spec(sizes, survey, path, options)
@@ -96,7 +97,7 @@ class PyMarl:
                 "win_reward": survey.win_reward,
             },
         }
-        return Imported(spec, _episodes(files, spec), sizes.episodes, provenance)
+        return Imported(spec, _found(files, spec), sizes.episodes, provenance)
 
 
 def _files(path: Path) -> list[Path]:
@@ -131,26 +132,30 @@ def _spec(sizes: Sizes, survey: Survey, path: Path, options: ImportOptions) -> S
     )
 
 
-def _episodes(files: list[Path], spec: ScenarioSpec) -> Iterator[Episode]:
+def _found(files: list[Path], spec: ScenarioSpec) -> Iterator[Found]:
     for path in files:
         with opened(path) as file:
-            yield from _file_episodes(file, path, spec)
+            for block in read_blocks(file, path, Sizes.of(file, path)):
+                if isinstance(block, Block):
+                    yield from _episodes(block, path, spec)
+                else:
+                    yield Found(f"{path}: episode {block.episode}", block.error)
 
 
-def _file_episodes(file: h5py.File, path: Path, spec: ScenarioSpec) -> Iterator[Episode]:
-    for block in read_blocks(file, path, Sizes.of(file, path)):
-        alive = block.alive(spec.noop_action)
-        for index, length in enumerate(block.lengths):
-            rows, steps = (index, slice(length + 1)), (index, slice(length))
-            rewards = block.rewards[steps]
-            won = spec.win_reward is not None and rewards.max() >= spec.win_reward
-            ended = length < spec.episode_limit or won or not alive[index, length].any()
-            yield Episode(
-                observations=block.observations[rows],
-                state=block.state[rows],
-                actions=block.actions[steps],
-                rewards=rewards,
-                legal_actions=block.legal[rows],
-                agent_mask=alive[rows],
-                terminated=bool(ended),
-            )
+def _episodes(block: Block, path: Path, spec: ScenarioSpec) -> Iterator[Found]:
+    alive = block.alive(spec.noop_action)
+    for index, length in enumerate(block.lengths):
+        rows, steps = (index, slice(length + 1)), (index, slice(length))
+        rewards = block.rewards[steps]
+        won = spec.win_reward is not None and rewards.max() >= spec.win_reward
+        ended = length < spec.episode_limit or won or not alive[index, length].any()
+        episode = Episode(
+            observations=block.observations[rows],
+            state=block.state[rows],
+            actions=block.actions[steps],
+            rewards=rewards,
+            legal_actions=block.legal[rows],
+            agent_mask=alive[rows],
+            terminated=bool(ended),
+        )
+        yield Found(f"{path}: episode {block.first + index}", episode)

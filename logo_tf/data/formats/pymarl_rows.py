@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -73,12 +74,21 @@ class Sizes:
         return dataclasses.replace(self, episodes=self.episodes + other.episodes)
 
 
+class Fault(NamedTuple):
+    """What is wrong with an episode, and its number."""
+
+    episode: int
+    error: LogoError
+
+
 @dataclasses.dataclass(frozen=True)
 class Block:
     """B consecutive episodes, padded to T rows and checked.
 
     observations (B, T, N, O) float32; state (B, T, S) float32; actions (B, T, N)
-    int32; legal (B, T, N, A) bool; rewards (B, T) float32; lengths (B,) transitions.
+    int32; legal (B, T, N, A) bool; rewards (B, T) float32; lengths (B,) transitions;
+    first is the number of the first episode; invented says that the row after each
+    last transition is not the file's but repeats the one before.
     """
 
     observations: np.ndarray
@@ -87,6 +97,8 @@ class Block:
     legal: np.ndarray
     rewards: np.ndarray
     lengths: np.ndarray
+    first: int = 0
+    invented: bool = False
 
     @property
     def filled(self) -> np.ndarray:
@@ -106,13 +118,16 @@ class Block:
         return np.asarray(self.legal[..., others].any(axis=-1))
 
 
-def read_blocks(file: h5py.File, path: Path, sizes: Sizes) -> Iterator[Block]:
-    """Yield every episode of a file, in blocks that fit in memory.
+def read_blocks(file: h5py.File, path: Path, sizes: Sizes) -> Iterator[Block | Fault]:
+    """Yield every episode of a file in order, in blocks that fit in memory.
+
+    A block with a bad episode comes apart: its good episodes one by one, and for each
+    bad one its fault: values that are not finite or not whole, rows filled with a gap,
+    too short, no end or two, padding that is not zero, a bootstrap row with a reward
+    or an end.
 
     Raises:
-      LogoError: the file is damaged, or an episode breaks a rule: values that are
-        not finite or not whole, rows filled with a gap, too short, no end or two,
-        padding that is not zero, a bootstrap row with a reward or an end.
+      LogoError: the file is damaged.
     """
     arrays = {name: field_of(file, path, name, axes) for name, axes in _AXES.items()}
     episode_bytes = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in arrays.values())
@@ -120,7 +135,20 @@ def read_blocks(file: h5py.File, path: Path, sizes: Sizes) -> Iterator[Block]:
     for first in range(0, sizes.episodes, step):
         rows = slice(first, min(first + step, sizes.episodes))
         raw = {name: read_rows(array, path, name, rows) for name, array in arrays.items()}
-        yield _block(raw, path, first)
+        found = _checked(raw, path, first)
+        if isinstance(found, Block):
+            yield found
+            continue
+        for index in range(rows.stop - first):
+            alone = {name: values[index : index + 1] for name, values in raw.items()}
+            yield _checked(alone, path, first + index)
+
+
+def _checked(raw: dict[str, np.ndarray], path: Path, first: int) -> Block | Fault:
+    try:
+        return _block(raw, path, first)
+    except LogoError as error:
+        return Fault(first, error)
 
 
 def _block(raw: dict[str, np.ndarray], path: Path, first: int) -> Block:
@@ -156,6 +184,7 @@ def _block(raw: dict[str, np.ndarray], path: Path, first: int) -> Block:
         legal=raw["avail_actions"] == 1,
         rewards=floats["reward"][..., 0],
         lengths=lengths,
+        first=first,
     )
 
 
