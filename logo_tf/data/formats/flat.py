@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy as np
 from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.tidy import MAX_EPISODE_BYTES
 from logo_tf.errors import LogoError
+
+# The flags that mark ends are held for the whole file.
+_MAX_ROWS = 2**26
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,29 +66,43 @@ class Segment:
             )
 
 
-def segments(ends: np.ndarray) -> list[Segment]:
-    """Cut a file into episodes.
+class Segments:
+    """All episodes of a file, in order; held as numbers, for there may be millions.
 
-    Args:
-      ends: (rows,) bool, the last row of each episode.
+    Attributes:
+      limit: length in rows that a time limit cuts, where a file marks all ends alike: the
+        longest, when two episodes or more have it; else 0, for none.
     """
-    stops = np.flatnonzero(ends) + 1
-    unended = len(stops) == 0 or stops[-1] != len(ends)
-    edges = [0, *(int(stop) for stop in stops), *([len(ends)] if unended else [])]
-    return [
-        Segment(index, start, stop, bool(ends[stop - 1]))
-        for index, (start, stop) in enumerate(itertools.pairwise(edges))
-    ]
+
+    def __init__(self, ends: np.ndarray) -> None:
+        """Cut a file into episodes.
+
+        Args:
+          ends: (rows,) bool, the last row of each episode.
+        """
+        stops = np.flatnonzero(ends) + 1
+        self._ended = bool(ends[-1])
+        self._edges = np.concatenate([[0], stops, [] if self._ended else [len(ends)]]).astype(int)
+        lengths = np.diff(self._edges)
+        self.limit = int(lengths.max()) if np.sum(lengths == lengths.max()) > 1 else 0
+
+    def __len__(self) -> int:
+        return len(self._edges) - 1
+
+    def __iter__(self) -> Iterator[Segment]:
+        for index, (start, stop) in enumerate(itertools.pairwise(self._edges)):
+            ended = self._ended or index < len(self) - 1
+            yield Segment(index, int(start), int(stop), ended)
 
 
-def limit_reached(found: list[Segment]) -> int:
-    """Length in rows that a time limit cuts, where a file marks all ends alike.
+def require_rows(path: Path, rows: int) -> None:
+    """Check that a file's rows can be counted in memory.
 
-    It is the longest length, when two episodes or more have it; else 0, for none.
+    Raises:
+      LogoError: there are too many, or none.
     """
-    lengths = [segment.stop - segment.start for segment in found]
-    longest = max(lengths, default=0)
-    return longest if lengths.count(longest) > 1 else 0
+    if not 0 < rows <= _MAX_ROWS:
+        raise LogoError(f"{path}: has {rows} rows, from 1 to {_MAX_ROWS} are read; split the file")
 
 
 def without_last_row(raw: RawEpisode, how: str) -> RawEpisode:

@@ -66,7 +66,7 @@ def field_of(file: h5py.File, path: Path, name: str, axes: str) -> h5py.Dataset:
     with readable(path, name):
         link = file.get(name, getlink=True)
         if link is None:
-            raise LogoError(f"{path}: has no array {name!r}; is it a PyMARL file?")
+            raise LogoError(f"{path}: has no array {name!r}; is it of another format?")
         # Links, virtual and external storage would read other files of this machine.
         if not isinstance(link, h5py.HardLink):
             raise LogoError(f"{path}: {name} is a link to elsewhere; copy the data into the file")

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from logo_tf.artifacts import sha256
-from logo_tf.data.formats.flat import Segment, limit_reached, segments
+from logo_tf.data.formats.flat import Segment, Segments, require_rows
 from logo_tf.data.formats.npy import mapped
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
@@ -60,12 +60,11 @@ class Omar:
             raise LogoError(f"{path}: not a folder; OMAR data are a folder of .npy files")
         files = sorted(path.glob("*.npy"))
         arrays = _arrays(path)
-        found = segments(_ends(arrays, path))
-        limit = limit_reached(found)
+        found = Segments(_ends(arrays, path))
 
         def episodes() -> Iterator[Pending]:
             for segment in found:
-                load = functools.partial(_load, arrays, path, segment, limit)
+                load = functools.partial(_load, arrays, path, segment, found.limit)
                 yield Pending(segment.named(path), load)
 
         known = Known(name=f"omar/{path.name}", environment=f"OMAR folder {path.name}")
@@ -116,6 +115,7 @@ def _arrays(path: Path) -> Arrays:
 def _ends(arrays: Arrays, path: Path) -> np.ndarray:
     """(R,) bool: all agents are done, or the next row begins elsewhere."""
     rows = len(arrays["obs"][0])
+    require_rows(path, rows)
     ends = np.ones(rows, bool)
     for agent, dones in enumerate(arrays["dones"]):
         odd = np.flatnonzero((dones != 0) & (dones != 1))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -66,9 +67,27 @@ def write_omar(folder: Path, episodes: list[Toy]) -> Path:
     return path
 
 
+def write_omiga(folder: Path, episodes: list[Toy]) -> Path:
+    """OMIGA gives each agent its own copy of the state, and marks cuts like ends."""
+    path = folder / "toy.hdf5"
+    ends = [np.arange(len(e["rew"])) == len(e["rew"]) - 1 for e in episodes]
+    rows = {
+        "s": [np.stack([e["state"][:-1]] * 2, axis=1) for e in episodes],
+        "o": [np.stack([o[:-1] for o in e["obs"]], axis=1) for e in episodes],
+        "a": [np.stack(e["acts"], axis=1) for e in episodes],
+        "r": [e["rew"][:, None] for e in episodes],
+        "d": [end[:, None].astype(np.float32) for end in ends],
+    }
+    with h5py.File(path, "w") as file:
+        for name, values in rows.items():
+            file.create_dataset(name, data=np.concatenate(values))
+    return path
+
+
 # Format -> its writer, and the kinds of toys it can hold.
 WRITERS: dict[str, tuple[Callable[[Path, list[Toy]], Path], tuple[dict[str, bool], ...]]] = {
-    "omar": (write_omar, ({}, {"discrete": False, "alike": True})),
+    "omar": (write_omar, ({}, {"alike": True})),
+    "omiga": (write_omiga, ({"alike": True},)),
 }
 
 
