@@ -13,6 +13,7 @@ _FORMATS: dict[str, str] = {
     "omar": "logo_tf.data.formats.omar:Omar",
     "omiga": "logo_tf.data.formats.omiga:Omiga",
     "pymarl": "logo_tf.data.formats.pymarl:PyMarl",
+    "vault": "logo_tf.data.formats.vault:Vault",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,42 +12,11 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tensorstore
 
 Toy = dict[str, Any]
-LENGTHS = (4, 6, 6)  # transitions; 6 is the limit
-
-
-def toy(discrete: bool = False, alike: bool = False) -> list[Toy]:
-    """Three episodes of two agents: one ends, two are cut at 6 steps.
-
-    obs: 2 x (T+1, 3 or 2); acts: 2 x (T, 2 or 1), or (T,) of 4 actions; rew: (T,);
-    state: (T+1, 4); legal: 2 x (T+1, 4). ``alike``: both agents are as wide as the first.
-    """
-    rng = np.random.default_rng(0)
-    widths = ((3, 2), (3, 2)) if alike else ((3, 2), (2, 1))
-    episodes = []
-    for length in LENGTHS:
-        legal = [rng.random((length + 1, 4)) < 0.6 for _ in widths]
-        for mask in legal:
-            mask[:, 1] = True
-        acts: list[np.ndarray]
-        if discrete:
-            acts = [
-                np.array([rng.choice(np.flatnonzero(row)) for row in mask[:-1]]) for mask in legal
-            ]
-        else:
-            acts = [rng.uniform(-1, 1, (length, a)).astype(np.float32) for _, a in widths]
-        episodes.append(
-            {
-                "obs": [rng.normal(size=(length + 1, o)).astype(np.float32) for o, _ in widths],
-                "acts": acts,
-                "rew": rng.normal(size=length).astype(np.float32),
-                "state": rng.normal(size=(length + 1, 4)).astype(np.float32),
-                "legal": legal if discrete else None,
-                "terminated": length < max(LENGTHS),
-            }
-        )
-    return episodes
+FIXTURES = Path(__file__).parent / "fixtures"
+toy: Callable[..., list[Toy]] = runpy.run_path(str(FIXTURES / "toys.py"))["toy"]
 
 
 def write_omar(folder: Path, episodes: list[Toy]) -> Path:
@@ -84,10 +55,76 @@ def write_omiga(folder: Path, episodes: list[Toy]) -> Path:
     return path
 
 
+def write_vault(folder: Path, episodes: list[Toy]) -> Path:
+    """A Vault pads with minus infinity, and tells ends from cuts."""
+    path = folder / "toy.vlt" / "Good"
+    path.mkdir(parents=True, exist_ok=True)
+    ends = [np.arange(len(e["rew"])) == len(e["rew"]) - 1 for e in episodes]
+    discrete = episodes[0]["legal"] is not None
+    acts = [np.stack(e["acts"], axis=1) if discrete else inf_padded(e["acts"]) for e in episodes]
+    rows = {
+        "observations": [inf_padded(e["obs"])[:-1] for e in episodes],
+        "actions": acts,
+        "rewards": [pair(e["rew"]) for e in episodes],
+        "terminals": [pair(end & e["terminated"]) for end, e in zip(ends, episodes, strict=True)],
+        "truncations": [
+            pair(end & (not e["terminated"])) for end, e in zip(ends, episodes, strict=True)
+        ],
+        "infos.state": [e["state"][:-1] for e in episodes],
+    }
+    if discrete:
+        rows["infos.legals"] = [np.stack(e["legal"], axis=1)[:-1] for e in episodes]
+    joined = {f"{name}.": np.concatenate(values)[None] for name, values in rows.items()}
+    count = joined["rewards."].shape[1]
+    joined["vault_index"] = np.array([count], np.int32)
+    for name, values in joined.items():
+        write_leaf(path, name, values, None if name == "vault_index" else 10**13)
+    structure: dict[str, Any] = {n: "" for n in rows if "." not in n}
+    structure["infos"] = {n.split(".")[1]: "" for n in rows if "." in n}
+    (path / "metadata.json").write_text(json.dumps({"version": 1.2, "structure_shape": structure}))
+    return path
+
+
+def write_leaf(path: Path, name: str, values: np.ndarray, length: int | None = None) -> None:
+    """One array of a Vault, declared ``length`` rows long."""
+    spec = {
+        "driver": "zarr",
+        "kvstore": {"driver": "ocdbt", "base": f"file://{path}", "path": f"{name}/"},
+        # Chunks of flashbax's own size take a second to write.
+        "metadata": {
+            "compressor": {"id": "gzip", "level": 5},
+            "chunks": [min(size, 8) for size in values.shape],
+        },
+    }
+    shape = values.shape if length is None else (1, length, *values.shape[2:])
+    store = tensorstore.open(
+        spec, create=True, delete_existing=True, dtype=values.dtype, shape=shape
+    ).result()
+    place = slice(None) if length is None else (slice(None), slice(0, values.shape[1]))
+    store[place].write(values).result()
+
+
+def inf_padded(arrays: list[np.ndarray]) -> np.ndarray:
+    """(rows, N, widest), minus infinity where an agent has nothing."""
+    width = max(values.shape[1] for values in arrays)
+    missing = [((0, 0), (0, width - values.shape[1])) for values in arrays]
+    padded = [
+        np.pad(values, pad, constant_values=-np.inf)
+        for values, pad in zip(arrays, missing, strict=True)
+    ]
+    return np.stack(padded, axis=1)
+
+
+def pair(values: np.ndarray) -> np.ndarray:
+    """(rows, 2): the same for both agents."""
+    return np.stack([values] * 2, axis=1)
+
+
 # Format -> its writer, and the kinds of toys it can hold.
 WRITERS: dict[str, tuple[Callable[[Path, list[Toy]], Path], tuple[dict[str, bool], ...]]] = {
     "omar": (write_omar, ({}, {"alike": True})),
     "omiga": (write_omiga, ({"alike": True},)),
+    "vault": (write_vault, ({}, {"discrete": True})),
 }
 
 
@@ -95,6 +132,12 @@ WRITERS: dict[str, tuple[Callable[[Path, list[Toy]], Path], tuple[dict[str, bool
 def write_toy(tmp_path: Path) -> Callable[[str, list[Toy]], Path]:
     """``write_toy("omar", episodes)``: write toy episodes in a foreign format."""
     return lambda name, episodes: WRITERS[name][0](tmp_path, copy.deepcopy(episodes))
+
+
+@pytest.fixture
+def vault_leaf() -> Callable[..., None]:
+    """``vault_leaf(path, "rewards.", values, length)``: replace one array of a Vault."""
+    return write_leaf
 
 
 @pytest.fixture
