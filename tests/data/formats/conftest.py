@@ -98,7 +98,12 @@ def write_leaf(path: Path, name: str, values: np.ndarray, length: int | None = N
     }
     shape = values.shape if length is None else (1, length, *values.shape[2:])
     store = tensorstore.open(
-        spec, create=True, delete_existing=True, dtype=values.dtype, shape=shape
+        spec,
+        create=True,
+        delete_existing=True,
+        dtype=values.dtype,
+        shape=shape,
+        context=tensorstore.Context({"file_io_sync": False}),
     ).result()
     place = slice(None) if length is None else (slice(None), slice(0, values.shape[1]))
     store[place].write(values).result()
