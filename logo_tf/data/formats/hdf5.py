@@ -50,41 +50,50 @@ def readable(path: Path, field: str = "") -> Iterator[None]:
         ) from None
 
 
-def field_of(file: h5py.File, path: Path, name: str, axes: str) -> h5py.Dataset:
+def field_of(file: h5py.File, path: Path, name: str, axes: str | None) -> h5py.Dataset:
     """Return one array of the file, checked before any of it is read.
 
     Args:
       file: the open file.
       path: its path, for messages.
-      name: the array's key.
-      axes: what its axes are, one letter each; E is first.
+      name: the array's key, such as ``obs`` or ``episode_0/rewards``.
+      axes: what its axes are, one letter each, rows or episodes first; None for any.
 
     Raises:
       LogoError: missing, not an array stored in this very file, of the wrong rank
         or a dtype that is not a number, empty, or declaring more than it can hold.
     """
     with readable(path, name):
-        link = file.get(name, getlink=True)
-        if link is None:
-            raise LogoError(f"{path}: has no array {name!r}; is it of another format?")
-        # Links, virtual and external storage would read other files of this machine.
-        if not isinstance(link, h5py.HardLink):
-            raise LogoError(f"{path}: {name} is a link to elsewhere; copy the data into the file")
-        found = file[name]
+        found = _without_links(file, path, name)
         if not isinstance(found, h5py.Dataset):
-            raise LogoError(f"{path}: {name} is a group, expected an array ({', '.join(axes)})")
+            raise LogoError(f"{path}: {name} is a group, expected an array")
         if found.is_virtual or found.external:
             raise LogoError(f"{path}: {name} is stored in another file; copy it into this one")
         if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
             raise LogoError(f"{path}: {name} has dtype {found.dtype}, expected plain numbers")
         shape = tuple(found.shape or ())
-        if len(shape) != len(axes):
+        if axes is None and not shape:
+            raise LogoError(f"{path}: {name} is a single number, expected an array")
+        if axes is not None and len(shape) != len(axes):
             raise LogoError(
                 f"{path}: {name} has shape {shape}, expected {len(axes)} axes ({', '.join(axes)})"
             )
         if 0 in shape:
             raise LogoError(f"{path}: {name} has shape {shape} and so holds nothing")
         _check_size(found, path, name, shape)
+    return found
+
+
+def _without_links(file: h5py.File, path: Path, name: str) -> h5py.HLObject:
+    """Go down to an object by hard links only: others would read other files of this machine."""
+    found = file
+    for part in name.split("/"):
+        link = found.get(part, getlink=True) if isinstance(found, h5py.Group) else None
+        if link is None:
+            raise LogoError(f"{path}: has no array {name!r}; is it of another format?")
+        if not isinstance(link, h5py.HardLink):
+            raise LogoError(f"{path}: {name} is a link to elsewhere; copy the data into the file")
+        found = found[part]
     return found
 
 

@@ -10,6 +10,7 @@ from logo_tf.errors import LogoError, nearest
 
 # Name -> module:class. Importing this imports no reader.
 _FORMATS: dict[str, str] = {
+    "minari": "logo_tf.data.formats.minari:Minari",
     "omar": "logo_tf.data.formats.omar:Omar",
     "omiga": "logo_tf.data.formats.omiga:Omiga",
     "pymarl": "logo_tf.data.formats.pymarl:PyMarl",

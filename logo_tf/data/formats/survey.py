@@ -311,6 +311,11 @@ class Survey:
             return (), ()
         if self._known.bounds is not None:
             pairs = list(self._known.bounds)
+            if tuple(len(low) for low, _ in pairs) != self._widths.actions:
+                raise LogoError(
+                    f"{self._known.environment}: actions are {self._widths.actions} wide, their "
+                    f"bounds {tuple(len(low) for low, _ in pairs)}"
+                )
         else:
             pairs = list(zip(self._low, self._high, strict=True))
             if max(np.abs(bound).max() for pair in pairs for bound in pair) <= 1:

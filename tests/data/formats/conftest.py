@@ -125,10 +125,58 @@ def pair(values: np.ndarray) -> np.ndarray:
     return np.stack([values] * 2, axis=1)
 
 
+def write_minari(folder: Path, episodes: list[Toy]) -> Path:
+    """A Minari dataset of a Dict space; what it has no place for goes to `infos`."""
+    path = folder / "toy" / "good-v0"
+    (path / "data").mkdir(parents=True, exist_ok=True)
+    discrete = episodes[0]["legal"] is not None
+    with h5py.File(path / "data" / "main_data.hdf5", "w") as file:
+        for index, e in enumerate(episodes):
+            group = file.create_group(f"episode_{index}")
+            last = np.arange(len(e["rew"])) == len(e["rew"]) - 1
+            for i, name in enumerate(("left", "right")):
+                group[f"observations/{name}"] = e["obs"][i]
+                group[f"actions/{name}"] = e["acts"][i]
+                if discrete:
+                    group[f"infos/legal_actions/{name}"] = e["legal"][i]
+            group["infos/state"] = e["state"]
+            group["rewards"] = e["rew"]
+            group["terminations"] = last & e["terminated"]
+            group["truncations"] = last & (not e["terminated"])
+    widths = [o.shape[1] for o in episodes[0]["obs"]]
+    acts = [
+        {"type": "Discrete", "n": 4, "start": 0} if discrete else box(a.shape[1])
+        for a in episodes[0]["acts"]
+    ]
+    metadata = {
+        "total_episodes": len(episodes),
+        "data_format": "hdf5",
+        "minari_version": "0.5.4",
+        "dataset_id": "toy/good-v0",
+        "observation_space": pair_of([box(width, np.inf) for width in widths]),
+        "action_space": pair_of(acts),
+    }
+    (path / "data" / "metadata.json").write_text(json.dumps(metadata))
+    return path
+
+
+def box(width: int, bound: float = 1.0) -> dict[str, Any]:
+    """A Box space as Minari writes it."""
+    return {"type": "Box", "shape": [width], "low": [-bound] * width, "high": [bound] * width}
+
+
+def pair_of(spaces: list[dict[str, Any]]) -> str:
+    """A Dict space of both agents."""
+    return json.dumps(
+        {"type": "Dict", "subspaces": dict(zip(("left", "right"), spaces, strict=True))}
+    )
+
+
 # Format -> its writer, and the kinds of toys it can hold.
 WRITERS: dict[str, tuple[Callable[[Path, list[Toy]], Path], tuple[dict[str, bool], ...]]] = {
     "omar": (write_omar, ({}, {"alike": True})),
     "omiga": (write_omiga, ({"alike": True},)),
+    "minari": (write_minari, ({}, {"discrete": True})),
     "vault": (write_vault, ({}, {"discrete": True})),
 }
 

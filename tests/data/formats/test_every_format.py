@@ -115,7 +115,7 @@ def test_faults(
     path = write_toy(name, episodes)
     for word, field in FIELDS[name].items():
         message = message.replace(word, field)
-    with pytest.raises(LogoError, match=rf"{path.name}.*: episode 1, {message}") as caught:
+    with pytest.raises(LogoError, match=rf"{path.parent.name}.*: episode 1, {message}") as caught:
         bring(name, path, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("out*"))
