@@ -14,6 +14,7 @@ _FORMATS: dict[str, str] = {
     "omar": "logo_tf.data.formats.omar:Omar",
     "omiga": "logo_tf.data.formats.omiga:Omiga",
     "pymarl": "logo_tf.data.formats.pymarl:PyMarl",
+    "rlds": "logo_tf.data.formats.rlds:Rlds",
     "vault": "logo_tf.data.formats.vault:Vault",
 }
 

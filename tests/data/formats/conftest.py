@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorstore
 
 Toy = dict[str, Any]
@@ -172,11 +173,72 @@ def pair_of(spaces: list[dict[str, Any]]) -> str:
     )
 
 
+def write_rlds(folder: Path, episodes: list[Toy]) -> Path:
+    """An RLDS dataset as TensorFlow Datasets prepares it, with a dictionary of agents."""
+    path = folder / "toy" / "1.0.0"
+    path.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path / "toy-train.tfrecord-00000-of-00001")) as writer:
+        for e in episodes:
+            writer.write(record(rlds_steps(e)))
+    first = rlds_steps(episodes[0])
+    features: dict[str, Any] = {}
+    for name, values in first.items():
+        place = features
+        *above, last = name.split("/")
+        for part in above:
+            place = place.setdefault(part, {"featuresDict": {"features": {}}})
+            place = place["featuresDict"]["features"]
+        shape = {"dimensions": [str(size) for size in values.shape[1:]]}
+        place[last] = {"tensor": {"dtype": values.dtype.name, "shape": shape, "encoding": "none"}}
+    steps = {"sequence": {"feature": {"featuresDict": {"features": features}}, "length": "-1"}}
+    (path / "features.json").write_text(
+        json.dumps({"featuresDict": {"features": {"steps": steps}}})
+    )
+    splits = [{"name": "train", "shardLengths": [str(len(episodes))]}]
+    info = {"fileFormat": "tfrecord", "name": "toy", "splits": splits, "version": "1.0.0"}
+    (path / "dataset_info.json").write_text(json.dumps(info))
+    return path
+
+
+def rlds_steps(e: Toy) -> dict[str, np.ndarray]:
+    """T+1 steps; what the last one has of actions and rewards means nothing."""
+    length = len(e["rew"])
+    place = np.arange(length + 1)
+    steps = {
+        "reward": np.append(e["rew"], np.float32(7)),
+        "is_first": place == 0,
+        "is_last": place == length,
+        "is_terminal": (place == length) & e["terminated"],
+        "state": e["state"],
+    }
+    for i, name in enumerate(("left", "right")):
+        steps[f"observation/{name}"] = e["obs"][i]
+        steps[f"action/{name}"] = np.concatenate([e["acts"][i], e["acts"][i][:1]])
+        if e["legal"] is not None:
+            steps[f"legal_actions/{name}"] = e["legal"][i]
+    return steps
+
+
+def record(steps: dict[str, np.ndarray]) -> bytes:
+    """One episode as a `tf.train.Example`."""
+    features = {}
+    for name, values in steps.items():
+        flat = values.reshape(-1).tolist()
+        features[f"steps/{name}"] = (
+            tf.train.Feature(float_list=tf.train.FloatList(value=flat))
+            if values.dtype.kind == "f"
+            else tf.train.Feature(int64_list=tf.train.Int64List(value=flat))
+        )
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString())
+
+
 # Format -> its writer, and the kinds of toys it can hold.
 WRITERS: dict[str, tuple[Callable[[Path, list[Toy]], Path], tuple[dict[str, bool], ...]]] = {
     "omar": (write_omar, ({}, {"alike": True})),
     "omiga": (write_omiga, ({"alike": True},)),
     "minari": (write_minari, ({}, {"discrete": True})),
+    "rlds": (write_rlds, ({}, {"discrete": True})),
     "vault": (write_vault, ({}, {"discrete": True})),
 }
 
@@ -191,6 +253,12 @@ def write_toy(tmp_path: Path) -> Callable[[str, list[Toy]], Path]:
 def vault_leaf() -> Callable[..., None]:
     """``vault_leaf(path, "rewards.", values, length)``: replace one array of a Vault."""
     return write_leaf
+
+
+@pytest.fixture
+def rlds_record() -> tuple[Callable[..., dict[str, np.ndarray]], Callable[..., bytes]]:
+    """The steps of a toy episode, and a record of such steps."""
+    return rlds_steps, record
 
 
 @pytest.fixture
