@@ -1,4 +1,4 @@
-"""``logo-tf data``: collect, import and inspect datasets."""
+"""``logo-tf data``: collect, import, export and inspect datasets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from logo_tf.cli.parser import verb
 
 def add(verbs: Any) -> None:
     """Add the verb and the verbs below it."""
-    group = verbs.add_parser("data", help="collect, import and inspect datasets")
+    group = verbs.add_parser("data", help="collect, import, export and inspect datasets")
     below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     parser = verb(
@@ -75,6 +75,16 @@ def add(verbs: Any) -> None:
         help="at a bad episode: refuse the whole, or drop it and say why (refuse)",
     )
 
+    parser = verb(below, "export", export, "write a dataset in another format")
+    parser.add_argument("--format", metavar="F", required=True, help="pymarl, minari or rlds")
+    parser.add_argument("path", metavar="DIR", help="the dataset")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        required=True,
+        help="a new folder; its name is Minari's (toy-v0) or the version of RLDS (toy/1.0.0)",
+    )
+
     parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
     parser.add_argument("path", metavar="DIR", help="the dataset")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -114,6 +124,18 @@ def bring(arguments: argparse.Namespace) -> int:
     _say(dataset)
     for fault in dataset.manifest.provenance["dropped"]:
         write_line(f"dropped: {fault}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export a dataset."""
+    from logo_tf.cli.output import write_line
+    from logo_tf.data.exporting import export_dataset
+    from logo_tf.data.store import load_dataset
+
+    dataset = load_dataset(arguments.path)
+    out = export_dataset(arguments.format, dataset, arguments.out)
+    write_line(f"{out}: {dataset.num_episodes} episodes as {arguments.format}")
     return 0
 
 

@@ -96,3 +96,16 @@ class Format(Protocol):
             file, episode, step and field. Bad episodes alone raise nothing where
             the options say ``drop-episode``.
         """
+
+
+class Writer(Protocol):
+    """Writes episodes in one foreign format."""
+
+    def __call__(
+        self, spec: ScenarioSpec, episodes: Iterator[Episode], count: int, folder: Path
+    ) -> None:
+        """Write ``count`` episodes into an empty folder.
+
+        Raises:
+          LogoError: the format has no place for something that the episodes hold.
+        """
