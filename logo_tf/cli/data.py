@@ -115,9 +115,12 @@ def collect(arguments: argparse.Namespace) -> int:
 def bring(arguments: argparse.Namespace) -> int:
     """Import a dataset."""
     from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.data.formats.protocol import ImportOptions
     from logo_tf.data.importing import import_dataset
 
+    if next(Path(arguments.source).glob("*.tfrecord*"), None):
+        import_tensorflow()  # which reads these, in silence
     names = [field.name for field in dataclasses.fields(ImportOptions)]
     options = ImportOptions(**{name: getattr(arguments, name) for name in names})
     dataset = import_dataset(arguments.format, arguments.source, arguments.out, options)
@@ -130,9 +133,12 @@ def bring(arguments: argparse.Namespace) -> int:
 def export(arguments: argparse.Namespace) -> int:
     """Export a dataset."""
     from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.data.exporting import export_dataset
     from logo_tf.data.store import load_dataset
 
+    if arguments.format == "rlds":
+        import_tensorflow()
     dataset = load_dataset(arguments.path)
     out = export_dataset(arguments.format, dataset, arguments.out)
     write_line(f"{out}: {dataset.num_episodes} episodes as {arguments.format}")

@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 
 from logo_tf.artifacts import sha256
-from logo_tf.data.formats.hdf5 import field_of, opened, readable
+from logo_tf.data.formats.hdf5 import field_of, group_of, opened, readable
 from logo_tf.data.formats.json_file import parse_object, read_object
 from logo_tf.data.formats.minari_spaces import Space, space_of
 from logo_tf.data.formats.protocol import Imported, ImportOptions
@@ -139,28 +139,33 @@ def _count(handle: h5py.File, file: Path, metadata: dict[str, Any]) -> int:
 
 
 def _load(handle: h5py.File, file: Path, index: int, space: Space) -> RawEpisode:
-    where, group = f"{file}: episode {index}", f"episode_{index}"
+    where, top = f"{file}: episode {index}", f"episode_{index}"
+    groups: dict[str, h5py.Group] = {}
     held = 0
+
+    def group(name: str) -> h5py.Group:
+        if name not in groups:
+            groups[name] = group_of(handle, file, name)
+        return groups[name]
 
     def array(name: str) -> np.ndarray:
         nonlocal held
-        found = field_of(handle, file, f"{group}/{name}", None)
+        above, _, key = f"{top}/{name}".rpartition("/")
+        found = field_of(group(above), file, key, None, f"{above}/")
         held += math.prod(found.shape) * max(4, found.dtype.itemsize)
         if held > MAX_EPISODE_BYTES:
             raise LogoError(
                 f"{where}, {name}: with shape {found.shape} the episode takes more than "
                 f"{MAX_EPISODE_BYTES >> 20} MiB; split it"
             )
-        with readable(file, f"{group}/{name}"):
+        with readable(file, f"{top}/{name}"):
             return np.asarray(found[()])
-
-    def has(name: str) -> bool:
-        with readable(file, group):
-            return f"{group}/{name}" in handle
 
     def each(name: str) -> list[np.ndarray]:
         return [array(f"{name}{key}") for key in space.keys]
 
+    with readable(file, top):
+        infos = set(group(f"{top}/infos")) if "infos" in group(top) else set()
     rewards = array("rewards")
     actions = [
         values - start if start else values
@@ -172,9 +177,9 @@ def _load(handle: h5py.File, file: Path, index: int, space: Space) -> RawEpisode
         actions=actions,
         rewards=rewards,
         terminated=_terminated(array("terminations"), array("truncations"), len(rewards), where),
-        state=array("infos/state") if has("infos/state") else None,
-        legal=each("infos/legal_actions") if has("infos/legal_actions") else None,
-        alive=array("infos/agent_mask") if has("infos/agent_mask") else None,
+        state=array("infos/state") if "state" in infos else None,
+        legal=each("infos/legal_actions") if "legal_actions" in infos else None,
+        alive=array("infos/agent_mask") if "agent_mask" in infos else None,
         names={
             "state": "infos/state",
             "legal": "infos/legal_actions",
