@@ -125,6 +125,10 @@ def bring(arguments: argparse.Namespace) -> int:
     options = ImportOptions(**{name: getattr(arguments, name) for name in names})
     dataset = import_dataset(arguments.format, arguments.source, arguments.out, options)
     _say(dataset)
+    inferred = dataset.manifest.provenance["inferred"]
+    for field, agents in inferred.get("cut_as_padding", {}).items():
+        columns = ", ".join(f"{agent}: {count}" for agent, count in agents.items())
+        write_line(f"columns of -inf cut off as padding: {field} ({columns})")
     for fault in dataset.manifest.provenance["dropped"]:
         write_line(f"dropped: {fault}")
     return 0

@@ -1,6 +1,7 @@
 """``logo-tf scenarios`` and ``logo-tf data``."""
 
 import json
+from pathlib import Path
 
 import h5py
 
@@ -71,3 +72,13 @@ def test_export_then_import_with_a_bad_episode(tiny_dataset, tmp_path, capsys):
     assert f"dropped: {out}/data/main_data.hdf5: episode 1, step 2, infos/state" in printed
     assert main([*words, "--on-error", "drop"]) == 2
     assert "drop-episode" in capsys.readouterr().err
+
+
+def test_import_of_a_padded_vault(tmp_path, capsys):
+    vault = Path(__file__).parents[1] / "data/formats/fixtures/toy.vlt/Continuous"
+    words = ["data", "import", str(vault), "--last-step", "drop", "--out", str(tmp_path / "d")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "3 episodes, 13 transitions" in printed
+    assert "columns of -inf cut off as padding: observations (agent 1: 1)" in printed
+    assert "columns of -inf cut off as padding: actions (agent 1: 1)" in printed

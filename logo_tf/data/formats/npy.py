@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import tokenize
 from pathlib import Path
 
 import numpy as np
 
 from logo_tf.errors import LogoError
+
+# A header is a Python literal, which NumPy tokenizes and evaluates: damaged ones end in these.
+_NOT_NPY = (
+    ValueError,
+    OSError,
+    EOFError,
+    TypeError,
+    LookupError,
+    SyntaxError,
+    OverflowError,
+    tokenize.TokenError,
+)
 
 
 def mapped(path: Path) -> np.ndarray:
@@ -20,8 +33,7 @@ def mapped(path: Path) -> np.ndarray:
         raise LogoError(f"{path}: no such file; the folder is incomplete")
     try:
         found = np.lib.format.open_memmap(path, mode="r")
-    # A header is a Python literal: a hostile one ends in most of these.
-    except (ValueError, OSError, EOFError, TypeError, SyntaxError, OverflowError) as error:
+    except _NOT_NPY as error:
         raise LogoError(f"{path}: not a whole .npy file ({_line(error)})") from None
     except (RecursionError, MemoryError):
         raise LogoError(f"{path}: not a whole .npy file (its header is nonsense)") from None

@@ -223,7 +223,7 @@ def record(steps: dict[str, np.ndarray]) -> bytes:
     """One episode as a `tf.train.Example`."""
     features = {}
     for name, values in steps.items():
-        flat = values.reshape(-1).tolist()
+        flat = (values if values.dtype.kind == "f" else values.astype(int)).reshape(-1)
         features[f"steps/{name}"] = (
             tf.train.Feature(float_list=tf.train.FloatList(value=flat))
             if values.dtype.kind == "f"
