@@ -21,7 +21,7 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "logo_tf needs Python's venv module; on Debian: apt-get install python3.11-venv" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ray,smax]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ray,smax,vault]'
 	@touch $@
 
 lint: install
@@ -39,7 +39,7 @@ unit: install
 # Resolve setup.cfg anew and write down what came out.
 lock:
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,ray,smax]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,ray,smax,vault]'
 	$(BIN)/pip check
 	$(BIN)/pip freeze --exclude-editable > requirements.lock
 

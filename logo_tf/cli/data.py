@@ -1,8 +1,9 @@
-"""``logo-tf data``: collect, import and inspect datasets."""
+"""``logo-tf data``: collect, import, export and inspect datasets."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from logo_tf.cli.parser import verb
 
 def add(verbs: Any) -> None:
     """Add the verb and the verbs below it."""
-    group = verbs.add_parser("data", help="collect, import and inspect datasets")
+    group = verbs.add_parser("data", help="collect, import, export and inspect datasets")
     below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     parser = verb(
@@ -42,7 +43,12 @@ def add(verbs: Any) -> None:
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
 
     parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
-    parser.add_argument("--format", metavar="F", default="auto", help="such as pymarl (auto)")
+    parser.add_argument(
+        "--format",
+        metavar="F",
+        default="auto",
+        help="pymarl, vault, omiga, omar, minari, rlds, or auto to find out (auto)",
+    )
     parser.add_argument("source", metavar="SRC", help="the file or folder to read")
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
     parser.add_argument(
@@ -54,6 +60,35 @@ def add(verbs: Any) -> None:
         type=_win_reward,
         default="detect",
         help="a step reward that marks a won episode: a number, none, or detect (detect)",
+    )
+    parser.add_argument(
+        "--team-reward",
+        choices=("equal", "mean", "sum"),
+        default="equal",
+        help="one reward from one an agent: mean, sum, or equal, which refuses others (equal)",
+    )
+    parser.add_argument(
+        "--last-step",
+        choices=("repeat", "drop"),
+        default="repeat",
+        help="where nothing follows an episode's last step (vault, omiga): repeat its row as "
+        "the next one, or drop the step (repeat)",
+    )
+    parser.add_argument(
+        "--on-error",
+        choices=("refuse", "drop-episode"),
+        default="refuse",
+        help="at a bad episode: refuse the whole, or drop it and say why (refuse)",
+    )
+
+    parser = verb(below, "export", export, "write a dataset in another format")
+    parser.add_argument("--format", metavar="F", required=True, help="pymarl, minari or rlds")
+    parser.add_argument("path", metavar="DIR", help="the dataset")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        required=True,
+        help="a new folder; its name is Minari's (toy-v0) or the version of RLDS (toy/1.0.0)",
     )
 
     parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
@@ -85,12 +120,38 @@ def collect(arguments: argparse.Namespace) -> int:
 
 def bring(arguments: argparse.Namespace) -> int:
     """Import a dataset."""
+    from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
     from logo_tf.data.formats.protocol import ImportOptions
     from logo_tf.data.importing import import_dataset
 
-    options = ImportOptions(scenario=arguments.scenario, win_reward=arguments.win_reward)
+    if next(Path(arguments.source).glob("*.tfrecord*"), None):
+        import_tensorflow()  # which reads these, in silence
+    names = [field.name for field in dataclasses.fields(ImportOptions)]
+    options = ImportOptions(**{name: getattr(arguments, name) for name in names})
     dataset = import_dataset(arguments.format, arguments.source, arguments.out, options)
     _say(dataset)
+    inferred = dataset.manifest.provenance["inferred"]
+    for field, agents in inferred.get("cut_as_padding", {}).items():
+        columns = ", ".join(f"{agent}: {count}" for agent, count in agents.items())
+        write_line(f"columns of -inf cut off as padding: {field} ({columns})")
+    for fault in dataset.manifest.provenance["dropped"]:
+        write_line(f"dropped: {fault}")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """Export a dataset."""
+    from logo_tf.cli.output import write_line
+    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.data.exporting import export_dataset
+    from logo_tf.data.store import load_dataset
+
+    if arguments.format == "rlds":
+        import_tensorflow()
+    dataset = load_dataset(arguments.path)
+    out = export_dataset(arguments.format, dataset, arguments.out)
+    write_line(f"{out}: {dataset.num_episodes} episodes as {arguments.format}")
     return 0
 
 

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from logo_tf.data.formats.protocol import ImportOptions
+from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.registry import get_format, recognise
 from logo_tf.data.store import Dataset, write_dataset
+from logo_tf.data.validate import check_episode
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
 from logo_tf.metrics import progress
@@ -42,21 +43,36 @@ def import_dataset(
     if not src.exists():
         raise LogoError(f"{src}: no such file or folder")
     imported = reader.read(src, options)
+    dropped: list[str] = []  # filled while the episodes are written, before the provenance is
     return write_dataset(
         out,
         imported.spec,
-        _watched(imported.episodes, f"import {src.name}", imported.num_episodes),
+        _accepted(imported, f"import {src.name}", options.on_error, dropped),
         config={"format": reader.name, "options": dataclasses.asdict(options)},
-        provenance=imported.provenance,
+        provenance={**imported.provenance, "dropped": dropped},
         source=str(src),
     )
 
 
-def _watched(episodes: Iterator[Episode], label: str, total: int) -> Iterator[Episode]:
-    bar = progress(label, total, unit="episode")
+def _accepted(
+    imported: Imported, label: str, on_error: str, dropped: list[str]
+) -> Iterator[Episode]:
+    """Yield the good episodes; raise for the first bad one, or note why it is dropped."""
+    bar = progress(label, imported.num_episodes, unit="episode")
     try:
-        for episode in episodes:
-            yield episode
+        for found in imported.found:
+            try:
+                if isinstance(found.content, LogoError):
+                    raise found.content
+                check_episode(found.content, imported.spec, found.where)
+            except LogoError as error:
+                if on_error == "refuse":
+                    raise
+                dropped.append(str(error))
+            else:
+                yield found.content
             bar.update()
     finally:
         bar.close()
+    if dropped and len(dropped) == imported.num_episodes:
+        raise LogoError(f"every episode was dropped; the first: {dropped[0]}")

@@ -96,7 +96,8 @@ def _check_bounds(episode: Episode, spec: ScenarioSpec, where: str) -> None:
     high = np.asarray(spec.action_high, np.float32)
     padded = (actions != 0) & (spec.action_mask == 0)
     _refuse(padded, actions, where, "actions", "is padding and must be 0")
-    slack = _BOUND_TOLERANCE * np.maximum(1.0, high - low)
+    # In float64, for bounds may be as far apart as float32 reaches.
+    slack = _BOUND_TOLERANCE * np.maximum(1.0, high.astype(np.float64) - low)
     outside = (actions < low - slack) | (actions > high + slack)
     _refuse(outside, actions, where, "actions", "is out of its bounds")
 

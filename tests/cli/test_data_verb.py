@@ -1,6 +1,9 @@
 """``logo-tf scenarios`` and ``logo-tf data``."""
 
 import json
+from pathlib import Path
+
+import h5py
 
 from logo_tf.cli.main import main
 
@@ -51,3 +54,31 @@ def test_unknown_format_names_the_nearest(tmp_path, capsys):
     words = ["--format", "pymarrl", "x.h5", "--out", str(tmp_path / "d")]
     assert main(["data", "import", *words]) == 2
     assert "'pymarl'" in capsys.readouterr().err
+
+
+def test_export_then_import_with_a_bad_episode(tiny_dataset, tmp_path, capsys):
+    dataset = tiny_dataset("discrete", episodes=3)
+    out = tmp_path / "toy-v0"
+    assert main(["data", "export", str(dataset.path), "--format", "minari", "--out", str(out)]) == 0
+    assert "3 episodes as minari" in capsys.readouterr().out
+    with h5py.File(out / "data" / "main_data.hdf5", "a") as file:
+        file["episode_1/infos/state"][2, 0] = float("nan")
+    words = ["data", "import", str(out), "--out", str(tmp_path / "back")]
+    assert main(words) == 2
+    assert "episode 1, step 2, infos/state" in capsys.readouterr().err
+    assert main([*words, "--on-error", "drop-episode"]) == 0
+    printed = capsys.readouterr().out
+    assert "2 episodes" in printed
+    assert f"dropped: {out}/data/main_data.hdf5: episode 1, step 2, infos/state" in printed
+    assert main([*words, "--on-error", "drop"]) == 2
+    assert "drop-episode" in capsys.readouterr().err
+
+
+def test_import_of_a_padded_vault(tmp_path, capsys):
+    vault = Path(__file__).parents[1] / "data/formats/fixtures/toy.vlt/Continuous"
+    words = ["data", "import", str(vault), "--last-step", "drop", "--out", str(tmp_path / "d")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "3 episodes, 13 transitions" in printed
+    assert "columns of -inf cut off as padding: observations (agent 1: 1)" in printed
+    assert "columns of -inf cut off as padding: actions (agent 1: 1)" in printed

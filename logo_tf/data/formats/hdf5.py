@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -50,35 +51,35 @@ def readable(path: Path, field: str = "") -> Iterator[None]:
         ) from None
 
 
-def field_of(file: h5py.File, path: Path, name: str, axes: str) -> h5py.Dataset:
+def field_of(
+    group: h5py.Group, path: Path, name: str, axes: str | None, above: str = ""
+) -> h5py.Dataset:
     """Return one array of the file, checked before any of it is read.
 
     Args:
-      file: the open file.
-      path: its path, for messages.
+      group: the open file, or a group that ``group_of`` returned.
+      path: the file's path, for messages.
       name: the array's key.
-      axes: what its axes are, one letter each; E is first.
+      axes: what its axes are, one letter each, rows or episodes first; None for any.
+      above: the group's own key and a slash, for messages.
 
     Raises:
       LogoError: missing, not an array stored in this very file, of the wrong rank
         or a dtype that is not a number, empty, or declaring more than it can hold.
     """
+    key, name = name, f"{above}{name}"
     with readable(path, name):
-        link = file.get(name, getlink=True)
-        if link is None:
-            raise LogoError(f"{path}: has no array {name!r}; is it a PyMARL file?")
-        # Links, virtual and external storage would read other files of this machine.
-        if not isinstance(link, h5py.HardLink):
-            raise LogoError(f"{path}: {name} is a link to elsewhere; copy the data into the file")
-        found = file[name]
+        found = _member(group, path, key, name)
         if not isinstance(found, h5py.Dataset):
-            raise LogoError(f"{path}: {name} is a group, expected an array ({', '.join(axes)})")
+            raise LogoError(f"{path}: {name} is a group, expected an array")
         if found.is_virtual or found.external:
             raise LogoError(f"{path}: {name} is stored in another file; copy it into this one")
         if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
             raise LogoError(f"{path}: {name} has dtype {found.dtype}, expected plain numbers")
         shape = tuple(found.shape or ())
-        if len(shape) != len(axes):
+        if axes is None and not shape:
+            raise LogoError(f"{path}: {name} is a single number, expected an array")
+        if axes is not None and len(shape) != len(axes):
             raise LogoError(
                 f"{path}: {name} has shape {shape}, expected {len(axes)} axes ({', '.join(axes)})"
             )
@@ -86,6 +87,31 @@ def field_of(file: h5py.File, path: Path, name: str, axes: str) -> h5py.Dataset:
             raise LogoError(f"{path}: {name} has shape {shape} and so holds nothing")
         _check_size(found, path, name, shape)
     return found
+
+
+def group_of(file: h5py.File, path: Path, name: str) -> h5py.Group:
+    """Return a group of the file, such as ``episode_0/observations``.
+
+    Raises:
+      LogoError: missing, not a group, or not stored in this very file.
+    """
+    found = file
+    with readable(path, name):
+        for part in name.split("/"):
+            found = _member(found, path, part, name)
+            if not isinstance(found, h5py.Group):
+                raise LogoError(f"{path}: {name} is an array, expected a group")
+    return found
+
+
+def _member(group: h5py.Group, path: Path, key: str, name: str) -> Any:
+    """Go down by a hard link only: others would read other files of this machine."""
+    link = group.get(key, getlink=True)
+    if link is None:
+        raise LogoError(f"{path}: has no array {name!r}; is it of another format?")
+    if not isinstance(link, h5py.HardLink):
+        raise LogoError(f"{path}: {name} is a link to elsewhere; copy the data into the file")
+    return group[key]
 
 
 def _check_size(found: h5py.Dataset, path: Path, name: str, shape: tuple[int, ...]) -> None:

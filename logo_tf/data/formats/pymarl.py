@@ -18,21 +18,23 @@ are not needed, and are not read. Rows that are not filled must be zero.
 An episode of full length may carry `terminated` (ODIS) or not (PyMARL): neither says
 whether the limit cut it. It counts as ended only when it was won or all its agents
 were dead in the bootstrap row, and else as truncated. A shorter one must be
-terminated exactly once, at its last transition.
+terminated exactly once, at its last transition. This package's own exports say it: an
+array `truncated` (E, T, 1) marks the cut episodes, and an attribute holds the spec.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
-
 from logo_tf.artifacts import sha256
-from logo_tf.data.formats.hdf5 import opened
-from logo_tf.data.formats.protocol import Imported, ImportOptions
-from logo_tf.data.formats.pymarl_rows import Sizes, read_blocks
+from logo_tf.data.formats.hdf5 import opened, readable
+from logo_tf.data.formats.json_file import parse_object
+from logo_tf.data.formats.protocol import Found, Imported, ImportOptions
+from logo_tf.data.formats.pymarl_rows import Block, Sizes, read_blocks
 from logo_tf.data.formats.pymarl_survey import Survey
+from logo_tf.data.formats.spec_note import KEY, read_note
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
 from logo_tf.specs import ScenarioSpec
@@ -83,10 +85,14 @@ class PyMarl:
                     )
                 sizes = found if sizes is None else sizes.joined(found)
                 for block in read_blocks(handle, file, found):
-                    survey.add(block)
+                    if isinstance(block, Block):
+                        survey.add(block)
+                    elif options.on_error == "refuse":
+                        raise block.error
         if sizes is None:
             raise LogoError(f"{path}: holds no {' or '.join(_SUFFIXES)} file")
         spec = _spec(sizes, survey, path, options)
+        noted = _noted(files[0], spec, options)
         provenance = {
             "format": self.name,
             "files": {file.name: sha256(file) for file in files},
@@ -96,7 +102,7 @@ class PyMarl:
                 "win_reward": survey.win_reward,
             },
         }
-        return Imported(spec, _episodes(files, spec), sizes.episodes, provenance)
+        return Imported(noted, _found(files, noted), sizes.episodes, provenance)
 
 
 def _files(path: Path) -> list[Path]:
@@ -131,26 +137,56 @@ def _spec(sizes: Sizes, survey: Survey, path: Path, options: ImportOptions) -> S
     )
 
 
-def _episodes(files: list[Path], spec: ScenarioSpec) -> Iterator[Episode]:
+def _noted(path: Path, spec: ScenarioSpec, options: ImportOptions) -> ScenarioSpec:
+    """The spec that this package's own export carries; else the inferred one."""
+    with opened(path) as file, readable(path, KEY):
+        if KEY not in file.attrs:
+            return spec
+        text = file.attrs[KEY]
+    noted = read_note(parse_object(text, f"{path}, {KEY}"), str(path))
+    if not noted.discrete:
+        raise LogoError(f"{path}: {KEY} says continuous actions, which PyMARL does not have")
+    for letter, ours, found in (
+        ("N", noted.num_agents, spec.num_agents),
+        ("O", noted.observation_dim, spec.observation_dim),
+        ("A", noted.action_dim, spec.action_dim),
+        ("S", noted.state_dim, spec.state_dim),
+    ):
+        if ours != found:
+            raise LogoError(f"{path}: {KEY} has {letter} = {ours}, but its arrays {found}")
+    noted = dataclasses.replace(noted, name=options.scenario or noted.name)
+    if options.win_reward != "detect":
+        noted = dataclasses.replace(noted, win_reward=spec.win_reward)
+    return noted
+
+
+def _found(files: list[Path], spec: ScenarioSpec) -> Iterator[Found]:
     for path in files:
         with opened(path) as file:
-            yield from _file_episodes(file, path, spec)
+            for block in read_blocks(file, path, Sizes.of(file, path)):
+                if isinstance(block, Block):
+                    yield from _episodes(block, path, spec)
+                else:
+                    yield Found(f"{path}: episode {block.episode}", block.error)
 
 
-def _file_episodes(file: h5py.File, path: Path, spec: ScenarioSpec) -> Iterator[Episode]:
-    for block in read_blocks(file, path, Sizes.of(file, path)):
-        alive = block.alive(spec.noop_action)
-        for index, length in enumerate(block.lengths):
-            rows, steps = (index, slice(length + 1)), (index, slice(length))
-            rewards = block.rewards[steps]
-            won = spec.win_reward is not None and rewards.max() >= spec.win_reward
+def _episodes(block: Block, path: Path, spec: ScenarioSpec) -> Iterator[Found]:
+    alive = block.alive(spec.noop_action)
+    for index, length in enumerate(block.lengths):
+        rows, steps = (index, slice(length + 1)), (index, slice(length))
+        rewards = block.rewards[steps]
+        won = spec.win_reward is not None and rewards.max() >= spec.win_reward
+        if block.truncated is not None:
+            ended = not block.truncated[index]
+        else:
             ended = length < spec.episode_limit or won or not alive[index, length].any()
-            yield Episode(
-                observations=block.observations[rows],
-                state=block.state[rows],
-                actions=block.actions[steps],
-                rewards=rewards,
-                legal_actions=block.legal[rows],
-                agent_mask=alive[rows],
-                terminated=bool(ended),
-            )
+        episode = Episode(
+            observations=block.observations[rows],
+            state=block.state[rows],
+            actions=block.actions[steps],
+            rewards=rewards,
+            legal_actions=block.legal[rows],
+            agent_mask=alive[rows],
+            terminated=bool(ended),
+        )
+        yield Found(f"{path}: episode {block.first + index}", episode)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from logo_tf.data.formats.hdf5 import field_of, read_rows
+from logo_tf.data.formats.hdf5 import field_of, read_rows, readable
 from logo_tf.errors import LogoError
 
 _AXES = {
@@ -21,6 +22,8 @@ _AXES = {
     "terminated": "ET1",
     "filled": "ET1",
 }
+# Of this package's own export: tells which episodes were cut.
+_TRUNCATED = "truncated"
 # Episodes are read in blocks of about this many bytes: several HDF5 chunks at once,
 # so that none is decompressed over and over.
 _BLOCK_BYTES = 32 * 2**20
@@ -45,7 +48,7 @@ class Sizes:
           LogoError: an array is missing or malformed, or two disagree on a size.
         """
         known: dict[str, int] = {"1": 1}
-        for name, axes in _AXES.items():
+        for name, axes in _axes(file, path).items():
             shape = field_of(file, path, name, axes).shape
             for letter, size in zip(axes, shape, strict=True):
                 if known.setdefault(letter, size) != size:
@@ -73,12 +76,22 @@ class Sizes:
         return dataclasses.replace(self, episodes=self.episodes + other.episodes)
 
 
+class Fault(NamedTuple):
+    """What is wrong with an episode, and its number."""
+
+    episode: int
+    error: LogoError
+
+
 @dataclasses.dataclass(frozen=True)
 class Block:
     """B consecutive episodes, padded to T rows and checked.
 
     observations (B, T, N, O) float32; state (B, T, S) float32; actions (B, T, N)
-    int32; legal (B, T, N, A) bool; rewards (B, T) float32; lengths (B,) transitions.
+    int32; legal (B, T, N, A) bool; rewards (B, T) float32; lengths (B,) transitions;
+    first is the number of the first episode; invented says that the row after each
+    last transition is not the file's but repeats the one before; truncated (B,) bool
+    says which episodes were cut, where the file does.
     """
 
     observations: np.ndarray
@@ -87,6 +100,9 @@ class Block:
     legal: np.ndarray
     rewards: np.ndarray
     lengths: np.ndarray
+    first: int = 0
+    invented: bool = False
+    truncated: np.ndarray | None = None
 
     @property
     def filled(self) -> np.ndarray:
@@ -106,28 +122,50 @@ class Block:
         return np.asarray(self.legal[..., others].any(axis=-1))
 
 
-def read_blocks(file: h5py.File, path: Path, sizes: Sizes) -> Iterator[Block]:
-    """Yield every episode of a file, in blocks that fit in memory.
+def read_blocks(file: h5py.File, path: Path, sizes: Sizes) -> Iterator[Block | Fault]:
+    """Yield every episode of a file in order, in blocks that fit in memory.
+
+    A block with a bad episode comes apart: its good episodes one by one, and for each
+    bad one its fault: values that are not finite or not whole, rows filled with a gap,
+    too short, no end or two, padding that is not zero, a bootstrap row with a reward
+    or an end.
 
     Raises:
-      LogoError: the file is damaged, or an episode breaks a rule: values that are
-        not finite or not whole, rows filled with a gap, too short, no end or two,
-        padding that is not zero, a bootstrap row with a reward or an end.
+      LogoError: the file is damaged.
     """
-    arrays = {name: field_of(file, path, name, axes) for name, axes in _AXES.items()}
+    axes = _axes(file, path)
+    arrays = {name: field_of(file, path, name, letters) for name, letters in axes.items()}
     episode_bytes = sum(a.dtype.itemsize * int(np.prod(a.shape[1:])) for a in arrays.values())
     step = int(max(1, min(sizes.episodes, _BLOCK_BYTES // episode_bytes)))
     for first in range(0, sizes.episodes, step):
         rows = slice(first, min(first + step, sizes.episodes))
         raw = {name: read_rows(array, path, name, rows) for name, array in arrays.items()}
-        yield _block(raw, path, first)
+        found = _checked(raw, path, first)
+        if isinstance(found, Block):
+            yield found
+            continue
+        for index in range(rows.stop - first):
+            alone = {name: values[index : index + 1] for name, values in raw.items()}
+            yield _checked(alone, path, first + index)
+
+
+def _axes(file: h5py.File, path: Path) -> dict[str, str]:
+    with readable(path):
+        return {**_AXES, _TRUNCATED: "ET1"} if _TRUNCATED in file else _AXES
+
+
+def _checked(raw: dict[str, np.ndarray], path: Path, first: int) -> Block | Fault:
+    try:
+        return _block(raw, path, first)
+    except LogoError as error:
+        return Fault(first, error)
 
 
 def _block(raw: dict[str, np.ndarray], path: Path, first: int) -> Block:
-    for name in _AXES:
-        if raw[name].dtype.kind == "f":
-            _refuse(~np.isfinite(raw[name]), path, first, name, "is not finite")
-    for name in ("terminated", "filled", "avail_actions"):
+    for name, values in raw.items():
+        if values.dtype.kind == "f":
+            _refuse(~np.isfinite(values), path, first, name, "is not finite")
+    for name in {"terminated", "filled", "avail_actions", _TRUNCATED} & set(raw):
         _refuse((raw[name] != 0) & (raw[name] != 1), path, first, name, "must be 0 or 1")
     count = raw["avail_actions"].shape[-1]
     actions = raw["actions"][..., 0]
@@ -143,7 +181,12 @@ def _block(raw: dict[str, np.ndarray], path: Path, first: int) -> Block:
     bootstrap = np.arange(actions.shape[1]) == lengths[:, None]
     rewarded = (raw["reward"][..., 0] != 0) & bootstrap
     _refuse(rewarded, path, first, "reward", "must be 0 on the episode's last (bootstrap) row")
-    _check_ends(raw["terminated"][..., 0] == 1, lengths, path, first)
+    ends, truncated = raw["terminated"][..., 0] == 1, None
+    if _TRUNCATED in raw:
+        cuts = raw[_TRUNCATED][..., 0] == 1
+        _refuse((ends & cuts)[..., None], path, first, _TRUNCATED, "is 1, and so is terminated")
+        ends, truncated = ends | cuts, cuts.any(axis=1)
+    _check_ends(ends, lengths, path, first, must=truncated is not None)
     with np.errstate(over="ignore"):
         # A float64 that float32 cannot hold becomes inf and is refused with its step.
         floats = {name: raw[name].astype(np.float32) for name in ("obs", "state", "reward")}
@@ -156,6 +199,8 @@ def _block(raw: dict[str, np.ndarray], path: Path, first: int) -> Block:
         legal=raw["avail_actions"] == 1,
         rewards=floats["reward"][..., 0],
         lengths=lengths,
+        first=first,
+        truncated=truncated,
     )
 
 
@@ -173,10 +218,11 @@ def _lengths(filled: np.ndarray, path: Path, first: int) -> np.ndarray:
     return lengths
 
 
-def _check_ends(ends: np.ndarray, lengths: np.ndarray, path: Path, first: int) -> None:
+def _check_ends(ends: np.ndarray, lengths: np.ndarray, path: Path, first: int, must: bool) -> None:
+    """Check that each episode ends once; of full length it need not, unless it ``must``."""
     limit = ends.shape[1] - 1
     counts = ends.sum(axis=1)
-    for index in np.flatnonzero((counts > 1) | ((counts == 0) & (lengths < limit))):
+    for index in np.flatnonzero((counts > 1) | ((counts == 0) & ((lengths < limit) | must))):
         steps = np.flatnonzero(ends[index])
         fault = f"ends twice, at steps {steps[0]} and {steps[1]}" if len(steps) else "has no end"
         raise LogoError(f"{path}: episode {first + index}, terminated: the episode {fault}")

@@ -1,4 +1,4 @@
-"""What a PyMARL file does not say but its rows show."""
+"""What a file of SMAC-like episodes does not say but its rows show."""
 
 from __future__ import annotations
 
@@ -68,9 +68,11 @@ class Survey:
             self._offsets = np.arange(block.state.shape[-1] - width + 1)
         if not len(self._offsets):
             return
-        taken = np.eye(count, dtype=np.float32)[block.actions[block.transitions]]
-        taken = taken.reshape(-1, width)
-        after = block.state[block.filled & ~_first_row(block)]
+        known = block.transitions[:, :-1]
+        if block.invented:
+            known = known & (np.arange(known.shape[1]) < block.lengths[:, None] - 1)
+        taken = np.eye(count, dtype=np.float32)[block.actions[:, :-1][known]].reshape(-1, width)
+        after = block.state[:, 1:][known]
         self._offsets = np.array(
             [o for o in self._offsets if np.array_equal(after[:, o : o + width], taken)], int
         )
@@ -84,7 +86,3 @@ class Survey:
             self._usual_reward, float(block.rewards[others].max(initial=-math.inf))
         )
         self._final_rewards.append(block.rewards[episodes, block.lengths - 1][survives])
-
-
-def _first_row(block: Block) -> np.ndarray:
-    return np.broadcast_to(np.arange(block.rewards.shape[1]) == 0, block.rewards.shape)
