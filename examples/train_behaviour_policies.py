@@ -1,6 +1,7 @@
 """Trains the behaviour policies that this repository ships, with TF-Agents' PPO.
 
     python examples/train_behaviour_policies.py --scenario mamujoco/HalfCheetah-2x3
+    python examples/train_behaviour_policies.py --scenario smax/3m --copies 64 --episodes 128
 
 Where a script plays the scenario, as it does SMAX, ``--lessons`` lets the policy learn
 from it first; and the expert is the script, if no policy earns more.

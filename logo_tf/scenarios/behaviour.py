@@ -42,7 +42,7 @@ def behaviour_policies(
     Args:
       scenario_name: such as ``mamujoco/HalfCheetah-2x3``.
       quality: one of ``QUALITIES``.
-      directory: holds ``ROBOT-PARTITION-behaviour/``; by default ``saved_models``
+      directory: holds ``NAME-behaviour/``; by default ``saved_models``
         beside the package.
       behaviour: ``shipped`` is as above, ``script`` the script in any case.
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import h5py
 
+import pytest
+
 from logo_tf.cli.main import main
 
 
@@ -32,6 +34,18 @@ def test_collect_then_inspect(tmp_path, capsys):
     assert "every file matches its sha256" in capsys.readouterr().out
     assert main(["data", "collect", *words, "--out", out]) == 2
     assert "already exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said"),
+    [("script", "no script plays 'mamujoco/Swimmer-2x1'"), ("scrpt", "did you mean 'script'")],
+)
+def test_who_plays_is_refused_in_a_line(tmp_path, capsys, behaviour, said):
+    words = ["--scenario", "mamujoco/Swimmer-2x1", "--quality", "medium", "--steps", "10"]
+    out = tmp_path / "data"
+    assert main(["data", "collect", *words, "--behaviour", behaviour, "--out", str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_a_changed_file_is_named(tiny_dataset, capsys):
