@@ -161,11 +161,12 @@ def test_two_workers_imagine_and_learn_values_as_one_does(data, tmp_path):
 @pytest.mark.parametrize("kind", [CONTINUOUS, DISCRETE])
 def test_every_algorithm_and_world_model_on_two_devices(kind, data, tmp_path):
     algorithms = ["macql", "cfcql", "icq", "omiga", *(["omar"] if kind == CONTINUOUS else [])]
+    windows = {"icq": ["window=2"], "omiga": ["window=2"]}
     trainings = [
         ["logo", data[kind], "model", ["logo.memory=4", "logo.burn_in=2"]],
         ["ensemble", data[kind], "model", ["kind=ensemble"]],
         ["mamba", data[kind], "model", ["kind=mamba", "mamba.latents=sampled", "mamba.burn_in=2"]],
-        *([name, data[kind], name, [], "logo"] for name in algorithms),
+        *([name, data[kind], name, windows.get(name, []), "logo"] for name in algorithms),
     ]
     train_alone(tmp_path / "one", trainings)
     together.run("mirrored", tmp_path / "two", trainings)
