@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: run test install check lint types unit lock bench clean
+.PHONY: run test install lint types unit long lock clean
 .DEFAULT_GOAL := run
 
 run: install
@@ -35,6 +35,10 @@ types: install
 unit: install
 	TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1 \
 	  $(BIN)/pytest -n 2 --dist loadfile --durations=10 $(ARGS)
+
+# What takes minutes each and is not among make test.
+long: install
+	$(BIN)/pytest -m long $(ARGS)
 
 # Resolve setup.cfg anew and write down what came out.
 lock:

@@ -145,7 +145,7 @@ def test_two_workers_have_the_losses_of_one(data, tmp_path):
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_imagine_and_learn_values_as_one_does(data, tmp_path):
     trainings = [
         ["model", data[DISCRETE], "model", []],
@@ -157,7 +157,7 @@ def test_two_workers_imagine_and_learn_values_as_one_does(data, tmp_path):
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [CONTINUOUS, DISCRETE])
 def test_every_algorithm_and_world_model_on_two_devices(kind, data, tmp_path):
     algorithms = ["macql", "cfcql", "icq", "omiga", *(["omar"] if kind == CONTINUOUS else [])]
@@ -182,9 +182,8 @@ def start_command(out, data):
     return [together.spawn(words, told) for told in together.workers()]
 
 
-@pytest.fixture
-def resumed(data, tmp_path):
-    """A model whose second worker was killed, and which the same command completed."""
+@pytest.mark.slow
+def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes_to_the_same(data, tmp_path):
     out = tmp_path / "model"
     chief, other = start_command(out, data[CONTINUOUS])
     checkpoint = artifacts.partial(out) / "checkpoints" / "ckpt-50.index"
@@ -200,18 +199,7 @@ def resumed(data, tmp_path):
     assert "Traceback" not in said
     for process in start_command(out, data[CONTINUOUS]):
         together.finish(process)
-    return out
-
-
-def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes(resumed, data, tmp_path):
-    trainings = [["model", data[CONTINUOUS], "model", LONG]]
-    train_alone(tmp_path / "one", trainings)
-    assert_equal_losses(tmp_path / "one", tmp_path, trainings)
-
-
-@pytest.mark.slow
-def test_resumed_workers_end_with_the_weights_of_uninterrupted_ones(resumed, data, tmp_path):
     for process in start_command(tmp_path / "whole", data[CONTINUOUS]):
         together.finish(process)
-    ours, theirs = (artifacts.load_manifest(x).files for x in (resumed, tmp_path / "whole"))
+    ours, theirs = (artifacts.load_manifest(x).files for x in (out, tmp_path / "whole"))
     assert ours == theirs

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import h5py
-
 import pytest
 
 from logo_tf.cli.main import main

@@ -23,9 +23,9 @@ def test_the_later_wins_and_all_is_shown(tmp_path, capsys):
 
 
 def test_groups_alone_are_shown_without_an_empty_line(capsys):
-    from logo_tf.cli.policy import _EvalConfig
+    from logo_tf.agents.config import PlanningConfig
 
     given = argparse.Namespace(config=None, set=["planner.horizon=2"], seed=1)
-    assert resolve(_EvalConfig(), given).planner.horizon == 2
+    assert resolve(PlanningConfig(), given).planner.horizon == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("planner: horizon=2 candidates=")

@@ -67,7 +67,7 @@ def test_a_failed_job_tells_its_last_line(tmp_path):
     (tmp_path / name).mkdir(parents=True)
     outcome = run_job(str(tmp_path), name, 1)
     assert outcome.code == 2
-    assert outcome.last.endswith("already exists; choose another folder or remove it first")
+    assert outcome.last.endswith("dataset: not a logo_tf artefact (it has no manifest.json)")
     (log,) = (tmp_path / "logs").iterdir()
     assert outcome.last in log.read_text()
 
