@@ -126,6 +126,7 @@ def test_an_archive_is_small_and_gives_the_same_results_without_a_job(whole, kep
     assert "In training" in theirs[-1]
 
 
+@pytest.mark.long
 def test_the_command_keeps_an_archive_and_takes_it_for_the_experiment(whole, tmp_path, capsys):
     file = tmp_path / "tiny.json"
     file.write_text(json.dumps(to_dict(CONFIG)))
@@ -171,6 +172,7 @@ def test_one_more_seed_makes_only_what_it_needs(kept):
     assert read_results(config, kept).seeds == [0, 1]
 
 
+@pytest.mark.long
 def test_a_planned_arm_has_weights_trained_again_to_the_same_bytes(whole, kept):
     config = change(planned=(PLANNED,))
     done, failed = run(config, kept)
