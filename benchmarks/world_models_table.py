@@ -219,7 +219,7 @@ def verdicts(groups: dict, reference: str) -> str:
                 for arms in groups.values()
                 if rival in arms and reference in arms
             ]
-            cells.append(" / ".join(str(found.count(one)) for one in ("win", "tie", "loss")))
+            cells.append(_counted(found))
         rows.append(f"| {rival} | " + " | ".join(cells) + " |")
     return "wins / ties / losses of " + reference + "\n\n" + "\n".join(rows)
 
@@ -237,9 +237,13 @@ def tally(groups: dict, reference: str) -> str:
                 for column in JUDGED
                 if of == share and rival in arms and reference in arms
             ]
-            cells.append(" / ".join(str(found.count(one)) for one in ("win", "tie", "loss")))
+            cells.append(_counted(found))
         rows.append(f"| {share:.0%} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
+
+
+def _counted(found: list[str | None]) -> str:
+    return " / ".join(str(found.count(one)) for one in ("win", "tie", "loss"))
 
 
 def _rivals(groups: dict, reference: str) -> list[str]:

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def table():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location(
-            "world_models_table", BENCHMARKS / "world_models_table.py"
-        )
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
+def table(benchmark_script):
+    return benchmark_script("world_models_table")
 
 
 def _runs(errors):
@@ -83,3 +68,29 @@ def test_intervals_are_students(table):
     )
     assert values.std(ddof=1) == pytest.approx(1)
     assert table._bounds(values) == pytest.approx((2 - 1.2417, 2 + 1.2417), abs=1e-3)
+
+
+def test_the_tally_counts_all_judged_errors_of_a_share(table):
+    """s' after 1 step alone is known: a win on one dataset, a loss on the other."""
+
+    def runs(error):
+        return {seed: {"figures": {"state_nrmse": {"1": error}}} for seed in range(5)}
+
+    groups = {
+        ("3m", 1.0): {"logo": runs(0.25), "a": runs(0.5)},
+        ("8m", 1.0): {"logo": runs(0.5), "a": runs(0.25)},
+        ("8m", 0.1): {"logo": runs(0.5), "a": runs(0.5)},
+    }
+    *_, whole, tenth = table.tally(groups, "logo").splitlines()
+    assert whole == "| 100% | 1 / 0 / 1 |"
+    assert tenth == "| 10% | 0 / 1 / 0 |"
+
+
+def test_the_table_of_trust_shows_steps_of_lists_and_dashes_where_nothing_is_known(table):
+    coverage = {"coverage": {"coverage": [0.5, 0.5, 0.5, 0.5, 0.75]}}
+    groups = {("3m", 1.0): {"logo": {0: {"figures": coverage}}, "a": {0: {"figures": {}}}}}
+    *_, last = table.trust(groups, "logo").splitlines()
+    assert last == (
+        "| 3m, 100% | coverage of the 90 % bound after 1 / 5 / 15 steps "
+        "| .500 / .750 / – | – / – / – |"
+    )

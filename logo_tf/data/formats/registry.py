@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 from logo_tf.data.formats.protocol import Format, Writer
 from logo_tf.errors import LogoError, nearest
@@ -40,8 +41,7 @@ def get_format(name: str) -> Format:
     """
     if name not in _FORMATS:
         raise LogoError(f"unknown dataset format {name!r}; {nearest(name, _FORMATS)}")
-    module, _, attribute = _FORMATS[name].partition(":")
-    found: Format = getattr(importlib.import_module(module), attribute)()
+    found: Format = _imported(_FORMATS[name])()
     return found
 
 
@@ -58,8 +58,7 @@ def get_writer(name: str) -> Writer:
     """
     if name not in _WRITERS:
         raise LogoError(f"cannot write the format {name!r}; {nearest(name, _WRITERS)}")
-    module, _, attribute = _WRITERS[name].partition(":")
-    found: Writer = getattr(importlib.import_module(module), attribute)
+    found: Writer = _imported(_WRITERS[name])
     return found
 
 
@@ -81,3 +80,9 @@ def recognise(path: Path) -> Format:
         else f"the known are: {', '.join(format_names())}"
     )
     raise LogoError(f"{path}: no known dataset format; {remedy}")
+
+
+def _imported(place: str) -> Any:
+    """What stands at ``module:attribute``."""
+    module, _, attribute = place.partition(":")
+    return getattr(importlib.import_module(module), attribute)
