@@ -80,6 +80,21 @@ class PlannedArm:
 
 
 @dataclasses.dataclass(frozen=True)
+class Claim:
+    """That one arm earns more than another; an experiment says whether it does.
+
+    Attributes:
+      says: what it means, in words.
+      better: the name of the arm that should earn more.
+      than: the name of the other.
+    """
+
+    says: str
+    better: str
+    than: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ExperimentConfig:
     """Every cell of an experiment.
 
@@ -98,6 +113,7 @@ class ExperimentConfig:
       policy: settings that every arm starts from, over its algorithm's defaults.
       world_model: likewise of every world model.
       baseline: the arm that the others are compared with; empty is the first.
+      claims: what the experiment is to find out, beside that.
       episodes: played with each policy.
       reference_episodes: played with random actions and with the expert, which are
         scores of 0 and 100.
@@ -117,6 +133,7 @@ class ExperimentConfig:
     policy: tuple[str, ...] = ()
     world_model: tuple[str, ...] = ()
     baseline: str = ""
+    claims: tuple[Claim, ...] = ()
     episodes: int = 32
     reference_episodes: int = 128
     curve_every: int = 0
@@ -166,6 +183,13 @@ class ExperimentConfig:
             not self.baseline or self.baseline in judged,
             f"experiment: no arm {self.baseline!r}, its baseline; {nearest(self.baseline, judged)}",
         )
+        for claim in self.claims:
+            for name in (claim.better, claim.than):
+                require(
+                    name in judged,
+                    f"experiment: claim {claim.says!r} is of arm {name!r}, which there is not; "
+                    f"{nearest(name, judged)}",
+                )
 
     @property
     def tasks(self) -> list[Task]:
@@ -225,8 +249,8 @@ def read_config(file: str | Path, settings: Sequence[str] = ()) -> ExperimentCon
     """Read an experiment from a JSON file.
 
     Args:
-      file: what ``ExperimentConfig`` holds; ``arms``, ``models`` and ``planned`` are
-        lists of objects.
+      file: what ``ExperimentConfig`` holds; ``arms``, ``models``, ``planned`` and
+        ``claims`` are lists of objects.
       settings: over it, as ``--set`` takes them: ``seeds=[0,1]``.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from logo_tf.evaluation.aggregation import Aggregate, aggregate
+from logo_tf.evaluation.aggregation import Aggregate, Estimate, aggregate, means
 from logo_tf.experiments.config import Quality
 from logo_tf.experiments.experiment import read_times
 from logo_tf.experiments.jobs import (
@@ -24,7 +24,7 @@ from logo_tf.experiments.jobs import (
     cell_folder,
     jobs,
 )
-from logo_tf.experiments.matrix import ExperimentConfig, Task
+from logo_tf.experiments.matrix import Claim, ExperimentConfig, Task
 
 
 class Cell(NamedTuple):
@@ -137,6 +137,19 @@ class Results:
     def aggregate(self) -> Aggregate | None:
         """Statistics over ``seeds`` and ``tasks``; None while no seed is whole."""
         return aggregate(self.scores(), self.config.compared) if self.seeds else None
+
+    def gain(self, claim: Claim) -> dict[Task | None, Estimate]:
+        """How much more a claim's better arm earns, on each task, and under None on all.
+
+        Mean difference of scores over ``seeds``; a seed's two runs are a pair, since they
+        share the split of the data and, where both imagine, the world model.
+        """
+        scores = self.scores()
+        gains = scores[claim.better] - scores[claim.than]
+        parts: dict[Task | None, np.ndarray] = {
+            task: gains[:, place : place + 1] for place, task in enumerate(self.tasks)
+        }
+        return {task: means({"": part})[""] for task, part in {**parts, None: gains}.items()}
 
     def csv(self) -> str:
         """One line a cell, under the names of ``Cell``."""

@@ -52,10 +52,12 @@ def markdown(results: Results) -> str:
 
 
 def tables(results: Results) -> list[Table]:
-    """Scores, aggregates, mean returns, and shares of won episodes where there are any."""
+    """Scores, aggregates, claims, mean returns, and shares of won episodes where there are any."""
     made = [_task_table(results, lambda cell: cell.score, "Score.", 1, scores=True)]
     if results.aggregate:
         made.append(_aggregate_table(results, results.aggregate))
+        if results.config.claims:
+            made.append(_claims_table(results))
     made.append(_task_table(results, lambda cell: cell.return_mean, "Mean return.", None))
     if any(cell.won_share is not None for cell in results.cells):
         made.append(_task_table(results, _won, "Episodes won, in per cent.", 1))
@@ -130,6 +132,27 @@ def _aggregate_table(results: Results, found: Aggregate) -> Table:
         rows,
         f"{len(results.tasks)} x {len(results.seeds)} runs an arm (datasets x seeds).",
     )
+
+
+def _claims_table(results: Results) -> Table:
+    rows = []
+    for claim in results.config.claims:
+        found = results.gain(claim)
+        gains = (_bracketed(found[task], 1) for task in (*results.tasks, None))
+        rows.append((claim.says, f"{claim.better} > {claim.than}", *gains, verdict(found[None])))
+    return Table(
+        ("claim", "means", *map(str, results.tasks), "all", ""),
+        rows,
+        "Claims: how much higher the first arm scores, over pairs of the same seed. A claim is "
+        "confirmed where the interval over all datasets is above 0, refuted where it is below.",
+    )
+
+
+def verdict(gain: Estimate) -> str:
+    """What an interval says of a claim that there is a gain."""
+    if gain.low > 0:
+        return "confirmed"
+    return "refuted" if gain.high < 0 else "undecided"
 
 
 def _bracketed(estimate: Estimate, digits: int) -> str:

@@ -10,6 +10,7 @@ from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments.matrix import (
     Arm,
+    Claim,
     ExperimentConfig,
     ModelArm,
     PlannedArm,
@@ -72,6 +73,10 @@ def test_what_the_others_are_compared_with():
         ({"episodes": 0}, "episodes must be at least 1, got 0"),
         ({"curve_every": -1}, "curve_every must not be negative"),
         ({"baseline": "LOGOS"}, "no arm 'LOGOS', its baseline; did you mean 'LOGO'?"),
+        (
+            {"claims": (Claim("it helps", "LOGO", "LOGOS"),)},
+            "claim 'it helps' is of arm 'LOGOS', which there is not; did you mean 'LOGO'?",
+        ),
         ({"arms": (Arm("x y", "bc"), Arm("x_y", "bc")), "planned": ()}, "arm x_y is there twice"),
         ({"arms": (Arm("a/b", "bc"),), "planned": ()}, "'a/b' cannot name an arm or a model"),
         (

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm, Task
+from logo_tf.experiments.matrix import Arm, Claim, ExperimentConfig, ModelArm, PlannedArm, Task
 from logo_tf.experiments.results import Cell, Model, Reference, Results
 from logo_tf.experiments.results_report import half_width, markdown, write_results
 
@@ -99,6 +99,25 @@ def test_a_planned_arm_is_one_of_the_arms():
     np.testing.assert_array_equal(after.scores()["LOGO, planned"], np.full((3, 2), 90.0))
     assert after.aggregate.interquartile_means["LOGO, planned"].value == pytest.approx(90.0)
     assert "| LOGO, planned | 90.0 ± 0.0 | 90.0 ± 0.0 |" in markdown(after)
+
+
+def test_claims_are_judged_over_pairs_of_a_seed():
+    claims = (
+        Claim("imagined data help", "LOGO", "MACQL"),
+        Claim("or harm", "MACQL", "LOGO"),
+        Claim("nothing is better than itself", "LOGO", "LOGO"),
+    )
+    found = dataclasses.replace(results(), config=dataclasses.replace(CONFIG, claims=claims))
+    # Arms spread by 10 over seeds, but each pair differs by 5: no doubt about the gain.
+    assert found.gain(claims[0]) == {
+        **dict.fromkeys(TASKS, (5.0, 5.0, 5.0)),
+        None: (5.0, 5.0, 5.0),
+    }
+    lines = markdown(found).splitlines()
+    five = "5.0 [5.0, 5.0]"
+    assert f"| imagined data help | LOGO > MACQL | {five} | {five} | {five} | confirmed |" in lines
+    assert any(line.startswith("| or harm |") and "| refuted |" in line for line in lines)
+    assert any(line.startswith("| nothing") and "| undecided |" in line for line in lines)
 
 
 def test_one_seed_is_no_interval():
