@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from logo_tf.evaluation import aggregation
 from logo_tf.experiments.matrix import Arm, Claim, ExperimentConfig, ModelArm, PlannedArm, Task
 from logo_tf.experiments.results import Cell, Model, Reference, Results
 from logo_tf.experiments.results_report import half_width, markdown, write_results
@@ -18,6 +19,12 @@ CONFIG = ExperimentConfig(
     seeds=(0, 1, 2),
 )
 TASKS = [Task("smax/3m", "medium-replay"), Task("smax/3m", "medium")]
+
+
+@pytest.fixture(autouse=True)
+def few_repetitions(monkeypatch):
+    """What is tested here does not hang on how fine the bootstrap is, and 2000 take seconds."""
+    monkeypatch.setattr(aggregation, "_REPETITIONS", 50)
 
 
 def cell(arm, seed, task, score, won=0.5):
