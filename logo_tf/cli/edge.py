@@ -30,12 +30,15 @@ def add(verbs: Any) -> None:
 def bench(arguments: argparse.Namespace) -> int:
     """Check and time a bundle."""
     from logo_tf.cli.output import write_json, write_pairs
-    from logo_tf.edge.team import BundleError, measure
+    from logo_tf.cli.quiet import silence
 
-    try:
-        found = measure(arguments.path, arguments.decisions)
-    except BundleError as error:
-        raise LogoError(str(error)) from None
+    with silence():  # the runtime says that it has started
+        from logo_tf.edge.team import BundleError, measure
+
+        try:
+            found = measure(arguments.path, arguments.decisions)
+        except BundleError as error:
+            raise LogoError(str(error)) from None
     if arguments.json:
         write_json(found)
     else:

@@ -104,7 +104,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Play episodes and print the return, of the policy and of a planner around it."""
     from logo_tf.artifacts import verify
     from logo_tf.cli.output import write_json, write_pairs
-    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.quiet import import_tensorflow, silence
     from logo_tf.cli.settings import resolve
     from logo_tf.config import require
     from logo_tf.evaluation.returns import evaluate_policy
@@ -143,7 +143,8 @@ def evaluate(arguments: argparse.Namespace) -> int:
     if bundle:
         from logo_tf.evaluation.edge_policy import EdgePolicy
 
-        policy = EdgePolicy(arguments.path)
+        with silence():
+            policy = EdgePolicy(arguments.path)
     else:
         import_tensorflow("logo_tf.agents.policy")
         from logo_tf.agents.policy import load_policy
