@@ -22,6 +22,7 @@ GROUND = {
     "reproducible",
 }
 FLOORS = [
+    "edge",
     "scenarios",
     "data",
     "world_model",
@@ -78,6 +79,15 @@ def test_tf_agents_and_legacy_keras_stay_in_agents():
         if name.split(".")[0] in LEGACY
     ]
     assert wrong == []
+
+
+def test_what_runs_on_devices_needs_numpy_and_a_tflite_runtime_alone():
+    needed = {
+        name.split(".")[0]
+        for name in imported(PACKAGE / "edge" / "team.py")
+        if name.split(".")[0] not in sys.stdlib_module_names
+    }
+    assert needed == {"numpy", "ai_edge_litert"}
 
 
 @pytest.mark.parametrize(

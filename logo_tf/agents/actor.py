@@ -39,6 +39,20 @@ class AgentLayers(NamedTuple):
     output: tuple[np.ndarray, np.ndarray]
 
 
+class SharedLayers(NamedTuple):
+    """The layers that all agents share, (kernel, bias) each, and what is an agent's own.
+
+    agents: mean (N, O) and standard deviation (N, O) of the observations and what is added
+    to the first layer's bias (N, W); hidden: a relu after each; gru: None without a memory;
+    output: what gives the A values before tanh or argmax.
+    """
+
+    agents: tuple[np.ndarray, np.ndarray, np.ndarray]
+    hidden: list[tuple[np.ndarray, np.ndarray]]
+    gru: Gru | None
+    output: tuple[np.ndarray, np.ndarray]
+
+
 class TeamActor(TeamNetwork):
     """One decentralised policy for every agent: agent i acts on its own observation alone.
 
@@ -104,7 +118,17 @@ class TeamActor(TeamNetwork):
         layers[0] = (scale[:, None] * kernel, bias)
         layers[-1] = (layers[-1][0][:, :width_out], layers[-1][1][:width_out])
         *hidden, output = [(k.astype(np.float32), b.astype(np.float32)) for k, b in layers]
-        gru = None
-        if self._cell is not None:
-            gru = Gru(*(weight.numpy() for weight in self._cell.trainable_variables))
-        return AgentLayers(hidden, gru, output)
+        return AgentLayers(hidden, self._gru(), output)
+
+    def shared_layers(self) -> SharedLayers:
+        """Return the layers of all agents, and what tells agents apart."""
+        *hidden, output = [
+            (layer.kernel.numpy(), layer.bias.numpy()) for layer in (*self._hidden, self._output)
+        ]
+        own = self._mean.numpy(), self._std.numpy(), self._agent_bias.numpy()
+        return SharedLayers(own, hidden, self._gru(), output)
+
+    def _gru(self) -> Gru | None:
+        if self._cell is None:
+            return None
+        return Gru(*(weight.numpy() for weight in self._cell.trainable_variables))

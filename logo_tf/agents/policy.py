@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +56,69 @@ class AgentFunction(tf.Module):
 
     def __call__(self, observations: tf.Tensor, memory: Any = ()) -> tuple[tf.Tensor, Any]:
         """(B, O_i) raw float32 and (B, M), if it has one -> (B, A_i) float32 and (B, M)."""
-        hidden = observations
-        for kernel, bias in self._hidden:
-            hidden = tf.nn.relu(tf.linalg.matmul(hidden, kernel) + bias)
-        if self._gru is not None:
-            hidden = memory = _gru_step(self._gru, hidden, memory)
-        outputs = tf.linalg.matmul(hidden, self._kernel) + self._bias
+        (kernel, bias), *hidden = self._hidden
+        features = tf.linalg.matmul(observations, kernel) + bias
+        outputs, memory = _above(features, hidden, self._gru, (self._kernel, self._bias), memory)
         if not self._discrete:
             outputs = self._centre + self._half * tf.tanh(outputs)
         return outputs, memory
+
+
+class SharedFunction(tf.Module):
+    """Any agent's policy in plain ops, for export: all that agents share is there once.
+
+    Raw observations (B, O), padded with zeros, and who sees them, (B,) int32, -> actions
+    (B, A), zero where padded, or logits or values (B, A), unmasked. With a memory it also
+    takes (B, M) and returns the next one.
+    """
+
+    def __init__(self, spec: ScenarioSpec, actor: TeamActor) -> None:
+        """Copy the weights out of the actor."""
+        super().__init__(name="shared")
+        self._discrete = spec.discrete
+        layers = actor.shared_layers()
+        self._mean, self._std, self._agent_bias = map(_fixed, layers.agents)
+        (kernel, bias), *hidden = layers.hidden
+        self._first = _fixed(kernel), _fixed(bias)
+        self._hidden = [(_fixed(kernel), _fixed(bias)) for kernel, bias in hidden]
+        self._gru = None if layers.gru is None else Gru(*map(_fixed, layers.gru))
+        self._output = tuple(map(_fixed, layers.output))
+        self._mask = tf.constant(spec.observation_mask)
+        if not spec.discrete:
+            self._centre, self._half = map(tf.constant, action_range(spec))
+
+    def __call__(
+        self, observations: tf.Tensor, agent: tf.Tensor, memory: Any = ()
+    ) -> tuple[tf.Tensor, Any]:
+        """(B, O) raw float32, (B,) int32 and (B, M), if it has one -> (B, A) and (B, M)."""
+
+        def own(table: tf.Tensor) -> tf.Tensor:
+            return tf.gather(table, agent)
+
+        standard = (observations - own(self._mean)) / own(self._std) * own(self._mask)
+        kernel, bias = self._first
+        features = tf.linalg.matmul(standard, kernel) + bias + own(self._agent_bias)
+        outputs, memory = _above(features, self._hidden, self._gru, self._output, memory)
+        if not self._discrete:
+            outputs = own(self._centre) + own(self._half) * tf.tanh(outputs)
+        return outputs, memory
+
+
+def _above(
+    features: tf.Tensor,
+    hidden: Sequence[tuple[tf.Tensor, tf.Tensor]],
+    gru: Gru | None,
+    output: tuple[tf.Tensor, tf.Tensor],
+    memory: Any,
+) -> tuple[tf.Tensor, Any]:
+    """What stands above the first layer, whose sums (B, W) come without their relu."""
+    features = tf.nn.relu(features)
+    for kernel, bias in hidden:
+        features = tf.nn.relu(tf.linalg.matmul(features, kernel) + bias)
+    if gru is not None:
+        features = memory = _gru_step(gru, features, memory)
+    kernel, bias = output
+    return tf.linalg.matmul(features, kernel) + bias, memory
 
 
 def _gru_step(gru: Gru, inputs: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
@@ -149,6 +204,10 @@ class TrainedPolicy:
                 f"{self.spec.name} has agents 0 to {self.spec.num_agents - 1}, not {index}"
             )
         return AgentFunction(self.spec, self.actor, index)
+
+    def shared_function(self) -> SharedFunction:
+        """The policy of any agent, which is told who acts, for export."""
+        return SharedFunction(self.spec, self.actor)
 
     def act(
         self, observations: np.ndarray, legal_actions: np.ndarray, rng: np.random.Generator

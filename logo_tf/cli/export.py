@@ -8,11 +8,13 @@ from typing import Any
 
 from logo_tf.cli.parser import verb
 from logo_tf.errors import LogoError
+from logo_tf.export.options import LAYOUTS, PRECISIONS, TOLERANCES
 
 _EXAMPLES = """\
 examples:
   logo-tf export runs/quickstart/policy --name cheetah
-  logo-tf export runs/quickstart/policy --tflite edge/cheetah"""
+  logo-tf export runs/quickstart/policy --tflite edge/cheetah
+  logo-tf export runs/quickstart/policy --tflite edge/cheetah_int8 --precision int8"""
 
 
 def add(verbs: Any) -> None:
@@ -27,8 +29,22 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument(
         "--tflite",
-        metavar="FILE",
-        help="export a policy: a folder of one .tflite an agent",
+        metavar="BUNDLE",
+        help="export a policy for devices: a folder of .tflite files and what runs them",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        metavar="P",
+        help="of the bundle's weights: float32, float16 or int8 (float32)",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="agents",
+        metavar="L",
+        help="of the bundle: agents, a file each, or shared, one for all (agents)",
     )
 
 
@@ -53,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
         write = export_policy if kind == "policy" else export_world_model
         _say(write(path, arguments.name, Path(arguments.to)))
     if arguments.tflite is not None:
-        from logo_tf.export.tflite import export_tflite
+        from logo_tf.export.bundle import export_bundle
 
-        files = export_tflite(path, Path(arguments.tflite))
+        files = export_bundle(path, Path(arguments.tflite), arguments.precision, arguments.layout)
         _say(Path(arguments.tflite))
         for file in files:
             write_line(f"  {file.name}, {file.stat().st_size / 1024:.0f} KiB")
@@ -65,10 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _say(folder: Path) -> None:
     from logo_tf.artifacts import load_manifest
     from logo_tf.cli.output import write_line
-    from logo_tf.export.parity import TOLERANCE
 
-    difference = load_manifest(folder, "export").figures["max_difference"]
+    manifest = load_manifest(folder, "export")
+    tolerance = TOLERANCES[manifest.config.get("precision", "float32")]
     write_line(
-        f"{folder}: differs from the original by at most {difference:.1e} "
-        f"(above {TOLERANCE:g} is refused)"
+        f"{folder}: differs from the original by at most {manifest.figures['max_difference']:.1e} "
+        f"(above {tolerance:g} is refused)"
     )

@@ -11,6 +11,7 @@ from logo_tf.cli.parser import add_settings, add_strategy, verb
 
 if TYPE_CHECKING:
     from logo_tf.agents.policy import TrainedPolicy
+    from logo_tf.scenarios.protocol import TeamPolicy
 
 
 def add(verbs: Any) -> None:
@@ -44,7 +45,7 @@ def add(verbs: Any) -> None:
         "play episodes with a policy and print its return",
         "example: logo-tf policy eval runs/macql --plan-with runs/logo --set planner.horizon=3",
     )
-    parser.add_argument("path", metavar="RUN", help="the policy")
+    parser.add_argument("path", metavar="RUN", help="the policy, or a bundle for devices")
     parser.add_argument("--scenario", metavar="S", help="the scenario (that of its data)")
     parser.add_argument(
         "--episodes", metavar="N", type=int, default=20, help="episodes to play (20)"
@@ -103,7 +104,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
     """Play episodes and print the return, of the policy and of a planner around it."""
     from logo_tf.artifacts import verify
     from logo_tf.cli.output import write_json, write_pairs
-    from logo_tf.cli.quiet import import_tensorflow
+    from logo_tf.cli.quiet import import_tensorflow, silence
     from logo_tf.cli.settings import resolve
     from logo_tf.config import require
     from logo_tf.evaluation.returns import evaluate_policy
@@ -114,7 +115,18 @@ def evaluate(arguments: argparse.Namespace) -> int:
         arguments.plan_with is not None or not (arguments.set or arguments.config),
         "--set and --config are the planner's: add --plan-with RUN, a world model",
     )
-    manifest = verify(arguments.path, "policy")
+    manifest = verify(arguments.path)
+    bundle = manifest.kind == "export" and manifest.config.get("format") == "tflite"
+    require(
+        bundle or manifest.kind == "policy",
+        f"{arguments.path}: is a {manifest.kind} artefact, expected a policy or a bundle for "
+        "devices",
+    )
+    require(
+        not bundle or arguments.plan_with is None,
+        f"--plan-with: {arguments.path} is a bundle for devices, which cannot plan; "
+        "name the policy that it was made from",
+    )
     config = None
     if arguments.plan_with is not None:
         config = resolve(PlanningConfig(), arguments)
@@ -127,12 +139,19 @@ def evaluate(arguments: argparse.Namespace) -> int:
     manifest.scenario.require_fits(
         scenario_spec(scenario), f"the policy {arguments.path}", f"the scenario {scenario}"
     )
-    import_tensorflow("logo_tf.agents.policy")
-    from logo_tf.agents.policy import load_policy
+    policy: TeamPolicy
+    if bundle:
+        from logo_tf.evaluation.edge_policy import EdgePolicy
 
-    policy = load_policy(arguments.path)
-    if config is not None:
-        return _compare(arguments, scenario, policy, config)
+        with silence():
+            policy = EdgePolicy(arguments.path)
+    else:
+        import_tensorflow("logo_tf.agents.policy")
+        from logo_tf.agents.policy import load_policy
+
+        policy = load_policy(arguments.path)
+        if config is not None:
+            return _compare(arguments, scenario, policy, config)
     returns = evaluate_policy(scenario, policy, arguments.episodes, arguments.seed or 0)
     found = {"scenario": scenario, **returns.to_dict()}
     if arguments.json:

@@ -39,7 +39,7 @@ def import_replicas(name: str, *modules: str) -> Replicas:
         # A worker that is gone is said in one line, not in what TensorFlow makes of it.
         if not _wants_log():
             os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with contextlib.nullcontext() if _wants_log() else _silence():
+    with silence():
         replicas: Replicas = importlib.import_module("logo_tf.replicas").make_replicas(name)
     import_tensorflow(*modules)
     return replicas
@@ -56,7 +56,7 @@ def import_tensorflow(*modules: str) -> None:
     """
     if _wants_log():
         return
-    with _silence():
+    with silence():
         tensorflow = importlib.import_module("tensorflow")
         tensorflow.config.list_logical_devices()
         for module in modules:
@@ -68,8 +68,14 @@ def _wants_log() -> bool:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Keep standard error, of C++ too, aside; what was said is shown if an error comes."""
+def silence() -> Iterator[None]:
+    """Keep standard error, of C++ too, aside; what was said is shown if an error comes.
+
+    Where the user asked for the log, nothing is kept.
+    """
+    if _wants_log():
+        yield
+        return
     sys.stderr.flush()
     try:
         original = sys.__stderr__.fileno() if sys.__stderr__ is not None else -1

@@ -207,9 +207,9 @@ def _export_policy(places: Places, repository: Path) -> Path:
 
 
 def _export_tflite(places: Places, to: Path) -> Path:
-    from logo_tf.export.tflite import export_tflite
+    from logo_tf.export.bundle import export_bundle
 
-    files = export_tflite(places["policy"], to)
+    files = export_bundle(places["policy"], to)
     if not files:
         raise LogoError(f"{to}: the policy has no agent to export")
     return to

@@ -42,14 +42,16 @@ def require_parity(
     actual: Mapping[str, np.ndarray],
     what: str,
     spreads: Mapping[str, Any] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> dict[str, float]:
-    """Check that every tensor agrees within ``TOLERANCE``.
+    """Check that every tensor agrees.
 
     Args:
       expected: the original's outputs, by name.
       actual: the export's outputs, by the same names.
       what: the export, for the message.
       spreads: ``difference``'s ``spread`` of each tensor that has one.
+      tolerance: the largest ``difference`` that passes.
 
     Returns:
       Each tensor's ``difference``.
@@ -73,16 +75,20 @@ def require_parity(
         if differences[name] == float("inf"):
             side = "the original's" if not np.isfinite(wanted).all() else "the export's"
             raise LogoError(f"{what}: {side} {name} is not finite on random inputs; not exported")
-        if differences[name] > TOLERANCE:
+        if differences[name] > tolerance:
             raise LogoError(
                 f"{what}: {name} differs from the original's by {differences[name]:.3g}, "
-                f"more than {TOLERANCE:g}; not exported"
+                f"more than {tolerance:g}; not exported"
             )
     return differences
 
 
 def require_same_choices(
-    expected: np.ndarray, actual: np.ndarray, scores: np.ndarray, what: str
+    expected: np.ndarray,
+    actual: np.ndarray,
+    scores: np.ndarray,
+    what: str,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """Check that discrete actions agree, but for ties.
 
@@ -92,10 +98,11 @@ def require_same_choices(
       scores: (B, A) what the original chooses the highest of; illegal actions
         lie far below the legal ones.
       what: the export, for the message.
+      tolerance: how far apart the scores of two choices may be that count as a tie.
 
     Returns:
-      The largest gap between the scores of the two choices: 0 unless a tie (within
-      ``TOLERANCE``) was broken otherwise.
+      The largest gap between the scores of the two choices: 0 unless a tie was broken
+      otherwise.
 
     Raises:
       LogoError: a choice does not exist, or is worse than the original's.
@@ -111,7 +118,7 @@ def require_same_choices(
         raise LogoError(f"{what}: action {actual.min()} to {actual.max()} is not among the choices")
     rows = np.arange(len(expected))
     gap = difference(scores[rows, expected], scores[rows, actual])
-    if gap > TOLERANCE:
+    if gap > tolerance:
         raise LogoError(
             f"{what}: action differs from the original's on {np.sum(expected != actual)} of "
             f"{len(expected)} random inputs, by {gap:.3g} in its score; not exported"

@@ -75,6 +75,13 @@ class ExportablePolicy(Protocol):
         scores, and the memory after them.
         """
 
+    def shared_function(self) -> Callable[..., tuple[tf.Tensor, Any]]:
+        """Return the deterministic policy of any agent.
+
+        As ``agent_function``'s, but of (B, O) and (B, A), and it takes who acts, (B,)
+        int32, after the observations.
+        """
+
 
 class Traced(NamedTuple):
     """A traced signature and what it needs.
@@ -150,15 +157,47 @@ def agent_signature(policy: ExportablePolicy, agent: int) -> Traced:
     """
     spec = policy.spec
     function = policy.agent_function(agent)
-    inputs = [_float((1, spec.observation_dims[agent]), "observation")]
-    if spec.discrete:
-        inputs.append(_float((1, spec.action_dims[agent]), "legal_actions"))
+
+    def outputs(given: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+        return function(given["observation"], given.get("memory", ()))
+
+    widths = spec.observation_dims[agent], spec.action_dims[agent]
+    return _edge_signature(policy, outputs, *widths, [])
+
+
+def shared_signature(policy: ExportablePolicy) -> Traced:
+    """Trace the policy of any agent for an edge device, which says whose part it plays.
+
+    Returns:
+      As ``agent_signature``, O_i and A_i being the widest agent's O and A, with `agent` (1,)
+      int32 too.
+    """
+    spec, function = policy.spec, policy.shared_function()
+
+    def outputs(given: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Any]:
+        return function(given["observation"], given["agent"], given.get("memory", ()))
+
+    who = tf.TensorSpec((1,), tf.int32, "agent")
+    return _edge_signature(policy, outputs, spec.observation_dim, spec.action_dim, [who])
+
+
+def _edge_signature(
+    policy: ExportablePolicy,
+    outputs: Callable[[dict[str, tf.Tensor]], tuple[tf.Tensor, Any]],
+    observation_dim: int,
+    action_dim: int,
+    more: list[tf.TensorSpec],
+) -> Traced:
+    inputs = [_float((1, observation_dim), "observation"), *more]
+    if policy.spec.discrete:
+        inputs.append(_float((1, action_dim), "legal_actions"))
     if policy.memory_dim:
         inputs.append(_float((1, policy.memory_dim), "memory"))
 
     def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs, after = function(given["observation"], given.get("memory", ()))
-        action = best_legal(outputs, given["legal_actions"]) if spec.discrete else outputs
+        action, after = outputs(given)
+        if policy.spec.discrete:
+            action = best_legal(action, given["legal_actions"])
         named = {"action": tf.identity(action)}
         if policy.memory_dim:
             named["next_memory"] = tf.identity(after)

@@ -38,6 +38,15 @@ def test_discrete_data_give_a_model_its_figures_and_a_policy(tiny_dataset, tmp_p
     said = capsys.readouterr().out
     assert f"{models}/team/1: differs from the original by at most" in said
     assert "a.tflite" in said
+    assert main(["edge", "bench", edge, "--decisions", "10", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["agents"], found["decisions"], found["difference"]) == (3, 10, 0.0)
+    assert main(["policy", "eval", edge, "--plan-with", model]) == 2
+    assert "is a bundle for devices, which cannot plan" in capsys.readouterr().err
+    assert main(["policy", "eval", model]) == 2
+    assert "is a world_model artefact, expected a policy or a bundle" in capsys.readouterr().err
+    assert main(["edge", "bench", data]) == 2
+    assert "not a bundle (it has no policy.json)" in capsys.readouterr().err
     assert main(["policy", "eval", policy]) == 2
     assert "unknown scenario 'toy/discrete'" in capsys.readouterr().err
     other = [*train[:-1], str(tmp_path / "p2")]

@@ -67,6 +67,24 @@ class FakePolicy:
         activation = self.layers[index].activation
         return lambda observations, memory: (activation(observations @ kernel + bias), memory)
 
+    def shared_function(self) -> Callable[..., tuple[tf.Tensor, Any]]:
+        """All agents' layers, padded and stacked."""
+        spec = self.spec
+        kernels = np.zeros((spec.num_agents, spec.observation_dim, spec.action_dim), np.float32)
+        biases = np.zeros((spec.num_agents, spec.action_dim), np.float32)
+        for i, layer in enumerate(self.layers):
+            kernel, bias = layer.get_weights()
+            kernels[i, : kernel.shape[0], : kernel.shape[1]] = kernel
+            biases[i, : len(bias)] = bias
+        kernels, biases = tf.Variable(kernels), tf.Variable(biases)
+        activation = self.layers[0].activation
+
+        def act(observations: Any, agent: Any, memory: Any) -> tuple[tf.Tensor, Any]:
+            sums = tf.einsum("bo,boa->ba", observations, tf.gather(kernels, agent))
+            return activation(sums + tf.gather(biases, agent)), memory
+
+        return act
+
     def act_on(
         self,
         observations: np.ndarray,

@@ -20,9 +20,9 @@ from logo_tf.agents.learner import train_policy
 from logo_tf.agents.policy import load_policy
 from logo_tf.data.store import write_dataset
 from logo_tf.errors import LogoError
+from logo_tf.export.bundle import export_bundle
 from logo_tf.export.golden import golden_inputs
 from logo_tf.export.saved_model import export_policy, export_world_model
-from logo_tf.export.tflite import export_tflite
 from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.artifact import load_world_model
 from logo_tf.world_model.config import WorldModelConfig
@@ -98,7 +98,7 @@ def test_a_memory_is_served_and_runs_on_the_edge(
     served = tf.saved_model.load(str(path)).signatures["serving_default"]
     edge = [
         Interpreter(str(file)).get_signature_runner("serving_default")
-        for file in export_tflite(run, tmp_path / "edge")
+        for file in export_bundle(run, tmp_path / "edge")
     ]
     memory = np.zeros((1, n, 5), np.float32)
     on_server, on_edge = memory, [memory[:, i] for i in range(n)]
@@ -151,7 +151,7 @@ def test_a_policy_is_served_and_runs_on_the_edge_as_it_acts(
     served = tf.saved_model.load(str(path)).signatures["serving_default"]
     np.testing.assert_allclose(served(**inputs)["actions"], wanted, atol=1e-5)
 
-    for i, file in enumerate(export_tflite(run, tmp_path / "edge")):
+    for i, file in enumerate(export_bundle(run, tmp_path / "edge")):
         runner = Interpreter(str(file)).get_signature_runner("serving_default")
         for b in range(6):
             one = {"observation": golden.observations[b : b + 1, i, : spec.observation_dims[i]]}

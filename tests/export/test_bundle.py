@@ -11,16 +11,17 @@ from ai_edge_litert.interpreter import Interpreter
 
 from logo_tf import artifacts
 from logo_tf.errors import LogoError
-from logo_tf.export import tflite
+from logo_tf.export import bundle
+from logo_tf.export.bundle import file_names, write_bundle
 from logo_tf.export.golden import golden_inputs
-from logo_tf.export.tflite import file_names, require_builtin, write_tflite
+from logo_tf.export.tflite import require_builtin
 
 
 def test_every_agent_becomes_a_file_of_its_own_width(
     policies: dict[str, Any], tmp_path: Path
 ) -> None:
     policy = policies["continuous"]
-    files = write_tflite(policy, policy.manifest, tmp_path / "edge")
+    files = write_bundle(policy, policy.manifest, tmp_path / "edge")
     assert [file.name for file in files] == ["a.tflite", "b.tflite"]
     golden = golden_inputs(policy.spec, 4, seed=5)
     wanted, _ = policy.act_on(golden.observations, golden.legal_actions > 0.5, golden.memory, None)
@@ -38,7 +39,7 @@ def test_discrete_agents_take_legal_actions_and_answer_integers(
     policies: dict[str, Any], tmp_path: Path
 ) -> None:
     policy = policies["discrete"]
-    files = write_tflite(policy, policy.manifest, tmp_path / "edge")
+    files = write_bundle(policy, policy.manifest, tmp_path / "edge")
     runner = Interpreter(str(files[1])).get_signature_runner("serving_default")
     assert set(runner.get_input_details()) == {"observation", "legal_actions"}
     rng = np.random.default_rng(0)
@@ -54,14 +55,15 @@ def test_the_manifest_lists_files_parity_and_lineage(
     policies: dict[str, Any], tmp_path: Path
 ) -> None:
     policy = policies["continuous"]
-    write_tflite(policy, policy.manifest, tmp_path / "edge")
+    write_bundle(policy, policy.manifest, tmp_path / "edge")
     manifest = artifacts.verify(tmp_path / "edge", "export")
-    assert set(manifest.files) == {"a.tflite", "b.tflite"}
+    runs = {"policy.json", "samples.npz", "team.py"}
+    assert set(manifest.files) == {"a.tflite", "b.tflite", *runs}
     assert manifest.parents == {"policy": policy.manifest.hash}
     assert set(manifest.figures["parity"]) == {"a.tflite", "b.tflite"}
     assert manifest.figures["max_difference"] <= 1e-5
     described = manifest.config["files"]["b.tflite"]
-    assert described["agent"] == "b"
+    assert described["agents"] == ["b"]
     inputs = described["signatures"]["serving_default"]["inputs"]
     assert inputs == {"observation": {"dtype": "float32", "shape": [1, 3]}}
 
@@ -71,16 +73,16 @@ def test_a_converter_that_answers_nan_is_caught(
     kind: str, policies: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = policies[kind]
-    convert = tflite.convert
+    convert = bundle.convert
 
-    def broken(traced: Any, what: str) -> bytes:
+    def broken(traced: Any, what: str, precision: Any) -> bytes:
         for weight in traced.module.weights:
             weight.assign(weight * np.nan)
-        return convert(traced, what)
+        return convert(traced, what, precision)
 
-    monkeypatch.setattr(tflite, "convert", broken)
+    monkeypatch.setattr(bundle, "convert", broken)
     with pytest.raises(LogoError, match="not finite" if kind == "continuous" else "differs"):
-        write_tflite(policy, policy.manifest, tmp_path / "edge")
+        write_bundle(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +91,7 @@ def test_a_file_that_acts_otherwise_is_refused(policies: dict[str, Any], tmp_pat
     honest = policy.act_on
     policy.act_on = lambda *args: (honest(*args)[0] * 1.001, args[2])
     with pytest.raises(LogoError, match=r"a\.tflite: action differs from the original's by"):
-        write_tflite(policy, policy.manifest, tmp_path / "edge")
+        write_bundle(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -98,7 +100,7 @@ def test_an_op_that_is_not_builtin_is_refused(policies: dict[str, Any], tmp_path
     widths = policy.spec.action_dims
     policy.agent_function = lambda i: lambda x, m: (tf.math.digamma(x)[:, : widths[i]], m)
     with pytest.raises(LogoError, match=r"a\.tflite: TFLite's builtin ops cannot do it: Digamma"):
-        write_tflite(policy, policy.manifest, tmp_path / "edge")
+        write_bundle(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,7 +125,7 @@ def test_a_full_disk_leaves_nothing(
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(LogoError, match="disk is full"):
-        write_tflite(policy, policy.manifest, tmp_path / "edge")
+        write_bundle(policy, policy.manifest, tmp_path / "edge")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,14 +133,14 @@ def test_an_existing_folder_is_not_overwritten(policies: dict[str, Any], tmp_pat
     policy = policies["continuous"]
     (tmp_path / "edge").mkdir()
     with pytest.raises(LogoError, match="already exists"):
-        write_tflite(policy, policy.manifest, tmp_path / "edge")
+        write_bundle(policy, policy.manifest, tmp_path / "edge")
 
 
 def test_a_lone_agent_works(policies: dict[str, Any], tmp_path: Path) -> None:
     spec = policies["discrete"].spec
     one = dataclasses.replace(spec, agents=("solo",), observation_dims=(4,), action_dims=(4,))
     policy = type(policies["discrete"])(one)
-    files = write_tflite(policy, policy.manifest, tmp_path / "e")
+    files = write_bundle(policy, policy.manifest, tmp_path / "e")
     assert [file.name for file in files] == ["solo.tflite"]
 
 
