@@ -109,7 +109,8 @@ def fetch(arguments: argparse.Namespace) -> int:
     from logo_tf.data.transfer import DownloadConfig
 
     url, sha256 = arguments.source, arguments.sha256
-    if "://" not in url:
+    named = "://" not in url
+    if named:
         entry = load_catalogue().find(url)
         url, sha256 = entry.url, sha256 or entry.sha256
     config = DownloadConfig(
@@ -125,6 +126,8 @@ def fetch(arguments: argparse.Namespace) -> int:
     if sha256 is None:
         write_line("the sha256 was not checked, none was given; keep it, and next time give it:")
         write_line(f"  --sha256 {done.sha256}")
+    if named:
+        write_line(f"next: logo-tf data unpack {done.path} --out DIR")
     return 0
 
 

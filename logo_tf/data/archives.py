@@ -167,9 +167,11 @@ def _zip_fault(info: zipfile.ZipInfo) -> str:
 def _tar_members(archive: tarfile.TarFile, stream: _Forward) -> Iterator[Member]:
     for info in archive:
         fault = _tar_fault(info)
-        content = None if fault else archive.extractfile(info)
-        size, read = (info.size, content.read) if content else (0, _nothing)
-        yield Member(info.name, info.isdir(), size, fault, read)
+        if fault or info.isdir():
+            yield Member(info.name, info.isdir(), 0, fault, _nothing)
+            continue
+        content: Any = archive.extractfile(info)
+        yield Member(info.name, False, info.size, "", content.read)
     if stream.last != bytes(tarfile.BLOCKSIZE):  # tarfile takes any other end for one, too
         raise tarfile.ReadError("its end is missing")
     while stream.read(CHUNK):  # the checksum of a compressed stream comes at its end

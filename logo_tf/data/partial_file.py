@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from logo_tf import artifacts
+from logo_tf.errors import LogoError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +59,14 @@ class PartialFile:
     """
 
     def __init__(self, out: Path, url: str) -> None:
-        """Take up what an interrupted download of the same address left, or begin empty."""
+        """Take up what an interrupted download of the same address left, or begin empty.
+
+        Raises:
+          LogoError: other work goes on in a folder of this name.
+        """
         self.file = artifacts.partial(out)
+        if self.file.is_dir():
+            raise LogoError(f"{self.file}: is a folder of other work; choose another name")
         self._note = self.file.with_name(self.file.name + ".json")
         self.version = self._noted() or Version("")
         if self.version.url != url or not self.file.is_file():

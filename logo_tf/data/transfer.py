@@ -94,10 +94,13 @@ class Transfer:
             failures = 1 if self._partial.size > furthest else failures + 1
             furthest = max(furthest, self._partial.size)
             if failures > self._config.retries:
-                raise LogoError(
-                    f"{self._url}: {reason}, {failures} times in a row; {self._partial.size} bytes "
-                    "are kept: run the same command to resume"
+                kept = self._partial.size
+                remedy = (
+                    f"{kept} bytes are kept: run the same command to resume"
+                    if kept
+                    else "check the address and the network"
                 )
+                raise LogoError(f"{self._url}: {reason}, {failures} times in a row; {remedy}")
             pause = min(self._config.backoff * 2 ** (failures - 1), _LONGEST_PAUSE)
             self._bar.set_postfix_str(f"{reason}; again in {pause:g} s")
             time.sleep(pause)

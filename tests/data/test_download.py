@@ -304,7 +304,7 @@ def test_a_compressed_form_is_refused(file_server, out):
 
 def test_no_server(file_server, out):
     file_server.close()
-    with pytest.raises(LogoError, match="no connection, 2 times in a row"):
+    with pytest.raises(LogoError, match="no connection, 2 times in a row; check the address"):
         fetch(file_server, out, retries=1)
 
 
@@ -324,6 +324,9 @@ def test_what_exists_stays(file_server, tmp_path):
         fetch(file_server, there)
     with pytest.raises(LogoError, match=r"is a folder; name the file to make, such as .*/toy\.bin"):
         fetch(file_server, tmp_path)
+    (tmp_path / "run.partial").mkdir()
+    with pytest.raises(LogoError, match=r"run\.partial: is a folder of other work"):
+        fetch(file_server, tmp_path / "run")
     assert there.read_text() == "mine"
     assert file_server.requests == []
 
