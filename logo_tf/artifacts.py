@@ -287,15 +287,24 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
             target.unlink(missing_ok=True)
     names = sorted(f.relative_to(aside).as_posix() for f in aside.rglob("*") if f.is_file())
     names = [name for name in names if name != MANIFEST]
-    for name in names:
-        _sync(aside / name)
-    for folder in (*(f for f in aside.rglob("*") if f.is_dir()), aside):
-        _sync(folder)
     manifest = dataclasses.replace(manifest, files={n: sha256(aside / n) for n in names})
     write_text(aside / MANIFEST, manifest.to_json())
+    settle(path)
+    return manifest
+
+
+def settle(path: str | Path) -> None:
+    """Rename what is aside, a folder or a file, into place, once all of it is on the disk.
+
+    Args:
+      path: where it will stand; nothing does yet.
+    """
+    path = Path(path)
+    aside = partial(path)
+    for part in (*aside.rglob("*"), aside):
+        _sync(part)
     aside.rename(path)
     _sync(path.parent)
-    return manifest
 
 
 def write_text(file: str | Path, text: str) -> None:
@@ -327,6 +336,7 @@ def guarded(path: str | Path) -> Iterator[None]:
         errno.EROFS: "the file system is read-only; choose another folder",
         errno.EACCES: "permission denied; choose another folder",
         errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
+        errno.EEXIST: "a file stands where a folder is needed; choose another folder",
     }
     try:
         yield

@@ -114,13 +114,24 @@ class Loggers:
             logger.close()
 
 
-def progress(label: str, total: int, start: int = 0, unit: str = "it", hidden: bool = False) -> Any:
-    """A tqdm bar on standard error; ``start`` is where a resumed job begins."""
+def progress(
+    label: str, total: int | None, start: int = 0, unit: str = "it", hidden: bool = False
+) -> Any:
+    """A tqdm bar on standard error; ``start`` is where a resumed job begins.
+
+    Args:
+      label: what is going on.
+      total: of units, None if nobody knows.
+      start: where a resumed job begins.
+      unit: what is counted; ``B``, bytes, are shown in thousands, millions ...
+      hidden: show nothing.
+    """
     return tqdm(
         total=total,
         initial=start,
         desc=f"{label:<22}",
         unit=unit,
+        unit_scale=unit == "B",
         dynamic_ncols=True,
         mininterval=0.5,
         leave=True,

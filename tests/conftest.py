@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import runpy
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -120,3 +122,11 @@ def tiny_dataset(
         return write_dataset(tmp_path / f"{kind}-data", spec, made, config={}, provenance={})
 
     return build
+
+
+@pytest.fixture
+def file_server() -> Iterator[Any]:
+    """A ``FileServer`` of file_server.py, on loopback."""
+    server = runpy.run_path(str(Path(__file__).parent / "file_server.py"))["FileServer"]()
+    yield server
+    server.close()

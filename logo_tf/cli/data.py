@@ -1,4 +1,4 @@
-"""``logo-tf data``: collect, import, export and inspect datasets."""
+"""``logo-tf data``: collect, fetch, import, export and inspect datasets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from logo_tf.cli import data_download
 from logo_tf.cli.parser import verb
 
 
 def add(verbs: Any) -> None:
     """Add the verb and the verbs below it."""
-    group = verbs.add_parser("data", help="collect, import, export and inspect datasets")
+    group = verbs.add_parser("data", help="collect, fetch, import, export and inspect datasets")
     below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     parser = verb(
@@ -41,6 +42,8 @@ def add(verbs: Any) -> None:
         help="shipped (learned, or the script where none is), or script, of SMAX alone (shipped)",
     )
     parser.add_argument("--out", metavar="DIR", required=True, help="the dataset's folder, new")
+
+    data_download.add(below)
 
     parser = verb(below, "import", bring, "read a file of another format, checked, into a dataset")
     parser.add_argument(

@@ -19,7 +19,7 @@ _FORMATS: dict[str, str] = {
     "vault": "logo_tf.data.formats.vault:Vault",
 }
 
-# Archives are not opened here: what they may hold (links, bombs) is for their own tools.
+# Archives are not opened here: what they may hold (links, bombs) is for data/unpack.py.
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".npz", ".7z", ".zst", ".xz", ".bz2")
 _WRITERS: dict[str, str] = {
     "minari": "logo_tf.data.formats.minari_writer:write",
@@ -75,7 +75,7 @@ def recognise(path: Path) -> Format:
         if candidate.recognises(path):
             return candidate
     remedy = (
-        "unpack the archive first"
+        f"unpack the archive first: logo-tf data unpack {path} --out DIR"
         if path.suffix in _ARCHIVES
         else f"the known are: {', '.join(format_names())}"
     )
