@@ -189,7 +189,7 @@ class TrainedPolicy:
         """The greedy policy as a graph function."""
         return graph_policy(self.spec, self.actor)
 
-    def exploring(self, exploration: float) -> GraphPolicy:
+    def exploring(self, exploration: float | tf.Tensor) -> GraphPolicy:
         """The policy as a graph function with exploration: see ``team_policy.graph_policy``."""
         return graph_policy(self.spec, self.actor, exploration)
 

@@ -11,7 +11,7 @@ from logo_tf.agents.proposals import make_proposal
 from logo_tf.agents.team_value import TeamValue
 from logo_tf.imagination.rollout import Branch, Rollout, unroll
 from logo_tf.imagination.sampling import masked_median
-from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.protocol import Prediction, WorldModel
 
 
 class Plan(NamedTuple):
@@ -197,7 +197,7 @@ def rows_first(steps: tf.Tensor) -> tf.Tensor:
     return tf.transpose(steps, (1, 0, *range(2, len(steps.shape))))
 
 
-def _what_counts(step: Rollout) -> tuple[Any, ...]:
+def _what_counts(step: Rollout, predicted: Prediction) -> tuple[Any, ...]:
     """Of a step: actions, reward, whether it counts, and how unsure the model is."""
     return step.transitions.actions, step.transitions.rewards, step.valid, step.uncertainty
 

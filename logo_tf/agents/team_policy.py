@@ -74,14 +74,17 @@ class GreedyTeamPolicy(tf_policy.TFPolicy):
         return policy_step.PolicyStep(tfp.distributions.Deterministic(loc=actions), after)
 
 
-def graph_policy(spec: ScenarioSpec, actor: TeamActor, exploration: float = 0.0) -> GraphPolicy:
+def graph_policy(
+    spec: ScenarioSpec, actor: TeamActor, exploration: float | tf.Tensor = 0.0
+) -> GraphPolicy:
     """Return the policy as a pure graph function, for imagined rollouts.
 
     Args:
       spec: the scenario spec.
       actor: the network; the function reads its variables when it runs.
       exploration: continuous: standard deviation of Gaussian noise, in half widths of
-        each action's bounds; discrete: the chance of a uniformly drawn legal action.
+        each action's bounds; discrete: the chance of a uniformly drawn legal action; a
+        number, or a tensor () that is known when the function runs.
 
     Returns:
       The policy; see ``GraphPolicy``.
@@ -91,7 +94,7 @@ def graph_policy(spec: ScenarioSpec, actor: TeamActor, exploration: float = 0.0)
         observations: tf.Tensor, legal: tf.Tensor, memory: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         actions, memory = greedy_actions(spec, actor, observations, legal, memory)
-        if exploration <= 0.0:
+        if not tf.is_tensor(exploration) and exploration <= 0.0:
             return actions, memory
         if not spec.discrete:
             noise = tf.random.stateless_normal(tf.shape(actions), seed, stddev=exploration)

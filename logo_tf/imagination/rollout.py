@@ -10,7 +10,13 @@ import tensorflow as tf
 
 from logo_tf.data.transitions import Transitions, transitions_spec
 from logo_tf.errors import LogoError
-from logo_tf.world_model.protocol import WorldModel, next_agent_mask, next_legal
+from logo_tf.world_model.protocol import (
+    Prediction,
+    WorldModel,
+    next_agent_mask,
+    next_legal,
+    prediction_spec,
+)
 
 Imagine = Callable[..., "Rollout"]
 # So many branches (a batch whose size is known) are imagined in so many portions, whatever the
@@ -129,8 +135,8 @@ def unroll(
     model: WorldModel,
     choose: Choose,
     start: Branch,
-    horizon: int,
-    keep: Callable[[Rollout], Any] = lambda step: step,
+    horizon: int | tf.Tensor,
+    keep: Callable[[Rollout, Prediction], Any] = lambda step, predicted: step,
 ) -> tuple[Branch, Any]:
     """Take H imagined steps, inside of a graph function; ``make_imagine`` says how.
 
@@ -140,7 +146,7 @@ def unroll(
         after them.
       start: where the branches stand.
       horizon: H, at least 1.
-      keep: picks what is kept of the steps, out of a ``Rollout``.
+      keep: picks what is kept of a step, out of a ``Rollout`` and what was predicted.
 
     Returns:
       Where the branches stand afterwards, and what was kept, led by (H, B).
@@ -148,13 +154,16 @@ def unroll(
     scalar = tf.TensorSpec((), tf.float32)
     kept = tf.nest.map_structure(
         lambda one: tf.TensorArray(one.dtype, horizon, element_shape=(None, *one.shape)),
-        keep(Rollout(transitions_spec(model.spec), scalar, scalar)),
+        keep(
+            Rollout(transitions_spec(model.spec), scalar, scalar),
+            prediction_spec(model.spec, model.memory_dim),
+        ),
     )
 
     def advance(t: tf.Tensor, branch: Branch, kept: Any) -> tuple:
         actions, memory = choose(t, branch)
-        after, step = _step(model, branch, actions, memory)
-        kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, keep(step))
+        after, *step = _step(model, branch, actions, memory)
+        kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, keep(*step))
         return t + 1, after, kept
 
     _, last, kept = tf.while_loop(lambda t, *_: t < horizon, advance, (tf.constant(0), start, kept))
@@ -200,7 +209,7 @@ def _nothing(model: WorldModel, policy: GraphPolicy, rows: tf.Tensor) -> Memorie
 
 def _step(
     model: WorldModel, branch: Branch, actions: tf.Tensor, memory: tf.Tensor
-) -> tuple[Branch, Rollout]:
+) -> tuple[Branch, Rollout, Prediction]:
     """One step of every branch; ``memory``: of whoever chose the actions, after them."""
     spec = model.spec
     actions = tf.cast(actions, tf.as_dtype(spec.action_dtype))
@@ -228,4 +237,4 @@ def _step(
     after = Branch(
         observations, predicted.state, legal, alive, Memories(memory, predicted.memory), running
     )
-    return after, Rollout(step, branch.running, predicted.uncertainty)
+    return after, Rollout(step, branch.running, predicted.uncertainty), predicted

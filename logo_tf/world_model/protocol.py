@@ -142,6 +142,25 @@ class WorldModel(Protocol):
         """
 
 
+def prediction_spec(spec: ScenarioSpec, memory_dim: int) -> Prediction:
+    """Return the shape and dtype of one prediction, without a batch axis."""
+    n = spec.num_agents
+    observations = tf.TensorSpec((n, spec.observation_dim), tf.float32)
+    state, scalar = tf.TensorSpec((spec.state_dim,), tf.float32), tf.TensorSpec((), tf.float32)
+    return Prediction(
+        observations=observations,
+        observations_std=observations,
+        state=state,
+        state_std=state,
+        reward=scalar,
+        reward_std=scalar,
+        termination=scalar,
+        legal_actions=tf.TensorSpec((n, spec.legal_dim), tf.float32),
+        uncertainty=scalar,
+        memory=tf.TensorSpec((n, memory_dim), tf.float32),
+    )
+
+
 def next_legal(prediction: Prediction | tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
     """Return which actions a prediction allows next, at least one per agent.
 
