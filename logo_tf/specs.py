@@ -29,7 +29,7 @@ class ScenarioSpec:
     Attributes:
       name: the scenario's name, such as ``mamujoco/HalfCheetah-2x3``.
       environment: package, id and version of the environment behind it, as
-        ``SMAX 3m (jaxmarl 0.2.0, jax 0.10.0)``; or ``unrecorded`` of what is imported.
+        ``SMAX 3m (jaxmarl 0.2.0, jax 0.10.0)``; or what ``unrecorded`` returns.
       agents: the N agents' names, in the order of every agent axis.
       observation_dims: width of each agent's observation; O is the largest.
       state_dim: width S of the global state.

@@ -31,11 +31,12 @@ class StateCoverage:
       effective_rank: 1 to D, along how many directions the states vary, counted as if they
         did so evenly: exp of the entropy of the correlation matrix's eigenvalues, taken
         as shares (Roy and Vetterli 2007, "The effective rank").
-      cells: into how many cells ten fixed random planes through the mean state cut the space
-        (SimHash, by which Tang et al. 2017, "#Exploration", count visits).
+      cells: 2^10, or 2^D if that is less, into which fixed random planes through the mean
+        state, at right angles to each other, cut the space: SimHash, by which Tang et al.
+        2017, "#Exploration", count visits.
       visited: how many of these cells hold a state.
       evenness: 0 to 1, entropy of the cells' shares of the states over that of equal
-        shares: near 0 where a few states are visited over and over.
+        shares: 1 for a round cloud, near 0 where a few states are visited over and over.
     """
 
     rows: int
@@ -58,18 +59,17 @@ def state_coverage(dataset: Dataset, scale: Standardisation) -> StateCoverage:
     if not width:
         return StateCoverage(rows, 0, 0.0, 1, 1, 0.0)
     variances = np.linalg.eigvalsh(states.T @ states / rows)
-    planes = seeds.generator(0, "state_coverage", "planes").normal(size=(width, _PLANES))
-    sides = states @ planes > 0
-    shares = np.unique(sides @ (1 << np.arange(_PLANES)), return_counts=True)[1] / rows
-    # Fewer than 2^10 in few dimensions: Cover 1965 counts the regions.
-    cells = 2 * sum(math.comb(_PLANES - 1, i) for i in range(min(width, _PLANES)))
+    count = min(_PLANES, width)
+    drawn = seeds.generator(0, "state_coverage", "planes").normal(size=(width, count))
+    sides = states @ np.linalg.qr(drawn)[0] > 0
+    shares = np.unique(sides @ (1 << np.arange(count)), return_counts=True)[1] / rows
     return StateCoverage(
         rows=rows,
         dimensions=width,
         effective_rank=math.exp(_entropy(variances / variances.sum())),
-        cells=cells,
+        cells=2**count,
         visited=len(shares),
-        evenness=_entropy(shares) / math.log(cells),
+        evenness=_entropy(shares) / math.log(2**count),
     )
 
 

@@ -92,13 +92,8 @@ def _environment(ours: ScenarioSpec, theirs: ScenarioSpec) -> Check:
 def _bounds(spec: ScenarioSpec) -> str:
     """Each agent's, dimension by dimension; those that all share once."""
     each = [
-        ", ".join(f"{low:g} to {high:g}" for low, high in sorted(set(zip(low, high, strict=True))))
-        for low, high in (
-            (low[:width], high[:width])
-            for low, high, width in zip(
-                spec.action_low, spec.action_high, spec.action_dims, strict=True
-            )
-        )
+        ", ".join(dict.fromkeys(f"{a:g} to {b:g}" for a, b in zip(low[:n], high[:n], strict=True)))
+        for low, high, n in zip(spec.action_low, spec.action_high, spec.action_dims, strict=True)
     ]
     return "; ".join(dict.fromkeys(each))
 

@@ -10,7 +10,7 @@ from logo_tf.data.statistics import ActionUse, Statistics, Summary
 
 _COVERAGE = (
     "state coverage: along how many directions states vary, counted as if evenly; how many of "
-    "the cells between ten random planes they visit, and how evenly. More is broader."
+    "the cells between random planes they visit, and how evenly. More is broader."
 )
 
 
