@@ -29,7 +29,7 @@ def add(below: Any) -> None:
     parser.add_argument(
         "--against",
         metavar="SCENARIO",
-        help="say whether the dataset fits this scenario (see logo-tf scenarios); exit code 2 if not",
+        help="say whether the dataset fits this scenario; exit code 2 if it does not",
     )
     parser.add_argument(
         "--episodes",

@@ -20,7 +20,9 @@ _SIZES = {
 }
 
 
-def check_fit(dataset: Dataset, scenario_name: str, episodes: int = 3, seed: int = 0) -> list[Check]:
+def check_fit(
+    dataset: Dataset, scenario_name: str, episodes: int = 3, seed: int = 0
+) -> list[Check]:
     """Compare a dataset with a scenario, first by what both say of themselves.
 
     Shapes can agree by accident (HalfCheetah's and Walker2d's do), so the scenario is

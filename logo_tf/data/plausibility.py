@@ -87,9 +87,7 @@ def _begins(name: str, names: list[str], ours: np.ndarray, theirs: np.ndarray) -
         return Check(name, "fits", here, f"{_RESETS} resets")
     worst = odd[np.argmax(outside[odd])]
     where = f"{len(odd)} of {len(names)} dimensions elsewhere; {names[worst]}: "
-    return Check(
-        name, "does not fit", where + _range(ours[:, worst]), _range(theirs[:, worst])
-    )
+    return Check(name, "does not fit", where + _range(ours[:, worst]), _range(theirs[:, worst]))
 
 
 def _first_legal(dataset: Dataset, theirs: np.ndarray) -> Check:
@@ -127,9 +125,7 @@ def _rewards(ours: np.ndarray, theirs: np.ndarray) -> Check:
         # A random team may never earn a sparse reward.
         return Check("step rewards", "fits" if not max(sizes) else "cannot tell", *said)
     overlap = ours.min() <= theirs.max() and theirs.min() <= ours.max()
-    return Check(
-        "step rewards", verdict(overlap and max(sizes) <= _MAGNITUDES * min(sizes)), *said
-    )
+    return Check("step rewards", verdict(overlap and max(sizes) <= _MAGNITUDES * min(sizes)), *said)
 
 
 def _range(values: np.ndarray) -> str:

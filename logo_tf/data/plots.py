@@ -167,8 +167,9 @@ def _states(dataset: Dataset, figures: Statistics) -> Figure:
     """Where states lie in the plane they vary most in, and how much that plane shows."""
     figure = _figure(9, 4)
     coverage = figures.coverage
-    title = f"{figures.scenario}: states vary along {coverage.effective_rank:.1f} of "
-    title += f"{coverage.dimensions} directions, visit {coverage.visited:,} of {coverage.cells:,} cells"
+    rank = f"{coverage.effective_rank:.1f} of {coverage.dimensions} directions"
+    cells = f"{coverage.visited:,} of {coverage.cells:,} cells"
+    title = f"{figures.scenario}: states vary along {rank}, visit {cells}"
     figure.suptitle(title, x=0.01, ha="left")
     if not coverage.dimensions:
         return figure

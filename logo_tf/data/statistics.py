@@ -207,9 +207,7 @@ def _use(dataset: Dataset, rows: np.ndarray, alive: np.ndarray, agent: int) -> A
     )
 
 
-def _legal_share(
-    dataset: Dataset, alive: np.ndarray, uses: tuple[ActionUse, ...]
-) -> float | None:
+def _legal_share(dataset: Dataset, alive: np.ndarray, uses: tuple[ActionUse, ...]) -> float | None:
     spec = dataset.spec
     if not spec.discrete:
         return None
