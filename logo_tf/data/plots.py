@@ -180,11 +180,12 @@ def _states(dataset: Dataset, figures: Statistics) -> Figure:
     plane[:, : len(order)] = states @ directions[:, order[:2]]
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     drawn = left.hexbin(*plane.T, gridsize=45, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
+    drawn.set_clim(0.3, max(10, drawn.get_array().max()))  # a single state must be seen
     figure.colorbar(drawn, ax=left, label="states")
     left.set(title="the two main directions", xlabel="first", ylabel="second")
     share = 100 * np.cumsum(variances[order]) / variances.sum()
     right.plot(range(1, len(share) + 1), share, marker="o", markersize=4, color=_BLUE)
-    right.set(title="variance along the first ones, in %", xlabel="directions", ylim=(0, 103))
+    right.set(title="variance they show, in %", xlabel="directions", ylim=(0, 103))
     right.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
