@@ -2,7 +2,8 @@
 
 An artefact is a folder with a ``manifest.json`` that names its kind and format
 version, the config and spec it was made with, the sha256 of each file, and the
-hashes of the artefacts it was made from. It appears by one rename, so it is
+hashes of the artefacts it was made from; ``manifest.sha256`` beside it holds the
+manifest's own (``sha256sum -c`` reads it). It appears by one rename, so it is
 either whole or not there.
 """
 
@@ -25,6 +26,7 @@ from logo_tf.errors import LogoError
 from logo_tf.specs import ScenarioSpec
 
 MANIFEST = "manifest.json"
+MANIFEST_SUM = "manifest.sha256"
 FORMAT_VERSION = 1
 _PARTIAL = ".partial"
 _NOTE = "resume.json"
@@ -142,10 +144,11 @@ def verify_rest(path: str | Path, kind: str | None = None) -> tuple[Manifest, li
       The manifest, and which of the files it lists are gone.
 
     Raises:
-      LogoError: as ``load_manifest``, or a file that is there was changed.
+      LogoError: as ``load_manifest``, or a file that is there, or the manifest, was changed.
     """
     path = Path(path)
     manifest = load_manifest(path, kind)
+    check_sum(path)
     gone = [name for name in manifest.files if not (path / name).is_file()]
     for name, digest in manifest.files.items():
         if name not in gone and sha256(path / name) != digest:
@@ -153,6 +156,26 @@ def verify_rest(path: str | Path, kind: str | None = None) -> tuple[Manifest, li
                 f"{path / name}: content differs from the sha256 in {MANIFEST}; make it again"
             )
     return manifest, gone
+
+
+def check_sum(path: Path) -> None:
+    """Check an artefact's manifest against its own sha256.
+
+    Older artefacts, and those of an archive, have none; they pass.
+
+    Raises:
+      LogoError: the manifest was changed.
+    """
+    file = path / MANIFEST_SUM
+    if file.is_file() and file.read_bytes() != _sum_text(sha256(path / MANIFEST)).encode():
+        raise LogoError(
+            f"{path / MANIFEST}: content differs from the sha256 in {MANIFEST_SUM}; make it again"
+        )
+
+
+def _sum_text(digest: str) -> str:
+    """As the command ``sha256sum`` writes it."""
+    return f"{digest}  {MANIFEST}\n"
 
 
 def refill(path: str | Path, again: str | Path) -> None:
@@ -286,9 +309,10 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
         else:
             target.unlink(missing_ok=True)
     names = sorted(f.relative_to(aside).as_posix() for f in aside.rglob("*") if f.is_file())
-    names = [name for name in names if name != MANIFEST]
+    names = [name for name in names if name not in (MANIFEST, MANIFEST_SUM)]
     manifest = dataclasses.replace(manifest, files={n: sha256(aside / n) for n in names})
     write_text(aside / MANIFEST, manifest.to_json())
+    write_text(aside / MANIFEST_SUM, _sum_text(manifest.hash))
     settle(path)
     return manifest
 

@@ -16,6 +16,8 @@ from logo_tf.errors import LogoError
 
 ActionKind = Literal["continuous", "discrete"]
 
+_UNRECORDED = "not recorded"
+
 
 @dataclasses.dataclass(frozen=True)
 class ScenarioSpec:
@@ -26,7 +28,8 @@ class ScenarioSpec:
 
     Attributes:
       name: the scenario's name, such as ``mamujoco/HalfCheetah-2x3``.
-      environment: package, id and version of the environment behind it.
+      environment: package, id and version of the environment behind it, as
+        ``SMAX 3m (jaxmarl 0.2.0, jax 0.10.0)``; or what ``unrecorded`` returns.
       agents: the N agents' names, in the order of every agent axis.
       observation_dims: width of each agent's observation; O is the largest.
       state_dim: width S of the global state.
@@ -91,6 +94,11 @@ class ScenarioSpec:
                     f"scenario spec {self.name!r}: the last joint action would end at state "
                     f"dimension {end}, past state_dim {self.state_dim}"
                 )
+
+    @property
+    def records_environment(self) -> bool:
+        """Whether it is known which environment the scenario is."""
+        return not self.environment.startswith(_UNRECORDED)
 
     @property
     def num_agents(self) -> int:
@@ -166,11 +174,30 @@ class ScenarioSpec:
         except TypeError as error:
             raise LogoError(f"scenario spec is incomplete: {error}") from None
 
+    def compared(self, other: ScenarioSpec) -> dict[str, tuple[Any, Any]]:
+        """Put beside each other what must be equal for two artefacts to work together.
+
+        That is all that fixes array shapes and meaning; the environment's version, the
+        time limit and the name may differ.
+
+        Returns:
+          Name of the field -> its value here and in ``other``; of agents their number.
+        """
+        fields = (
+            "observation_dims",
+            "state_dim",
+            "action_dims",
+            "action_low",
+            "action_high",
+        )
+        return {
+            "action_kind": (self.action_kind, other.action_kind),
+            "agents": (self.num_agents, other.num_agents),
+            **{name: (getattr(self, name), getattr(other, name)) for name in fields},
+        }
+
     def require_fits(self, other: ScenarioSpec, ours: str, theirs: str) -> None:
         """Check that two artefacts can work together.
-
-        Compares all that fixes array shapes and meaning; the environment's
-        version, the time limit and the name may differ.
 
         Args:
           other: the spec to compare with.
@@ -180,23 +207,17 @@ class ScenarioSpec:
         Raises:
           LogoError: names the first field that differs and both values.
         """
-        for field in (
-            "action_kind",
-            "agents",
-            "observation_dims",
-            "state_dim",
-            "action_dims",
-            "action_low",
-            "action_high",
-        ):
-            mine, yours = getattr(self, field), getattr(other, field)
-            if field == "agents":
-                mine, yours = len(mine), len(yours)
+        for field, (mine, yours) in self.compared(other).items():
             if mine != yours:
                 raise LogoError(
                     f"{ours} does not fit {theirs}: {field} is {mine} against {yours}; "
                     "use artefacts of the same scenario"
                 )
+
+
+def unrecorded(source: str) -> str:
+    """Return what stands for the environment where ``source``, as a file, does not say it."""
+    return f"{_UNRECORDED} ({source})"
 
 
 def _width_mask(dims: tuple[int, ...]) -> np.ndarray:

@@ -33,6 +33,15 @@ def test_published_whole_and_verified(tmp_path, manifest, continuous_spec):
     assert sorted(p.name for p in (tmp_path / "a").iterdir()) == ["b"]
 
 
+def test_the_manifest_has_a_sum_of_its_own(tmp_path, manifest):
+    written = make(tmp_path / "a", manifest)
+    assert (tmp_path / "a/manifest.sha256").read_text() == f"{written.hash}  manifest.json\n"
+    file = tmp_path / "a" / artifacts.MANIFEST
+    file.write_text(file.read_text().replace("abc", "abd"))
+    with pytest.raises(LogoError, match=r"manifest.json: content differs from the sha256"):
+        artifacts.verify(tmp_path / "a")
+
+
 def test_hash_follows_content(tmp_path, manifest):
     one, two = make(tmp_path / "1", manifest), make(tmp_path / "2", manifest)
     three = make(tmp_path / "3", manifest, text="other")

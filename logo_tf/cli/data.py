@@ -1,4 +1,4 @@
-"""``logo-tf data``: collect, fetch, import, export and inspect datasets."""
+"""``logo-tf data``: collect, fetch, import, export, inspect and verify datasets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from logo_tf.cli import data_download
+from logo_tf.cli import data_download, data_inspect
 from logo_tf.cli.parser import verb
 
 
 def add(verbs: Any) -> None:
     """Add the verb and the verbs below it."""
-    group = verbs.add_parser("data", help="collect, fetch, import, export and inspect datasets")
+    group = verbs.add_parser(
+        "data", help="collect, fetch, import, export, inspect and verify datasets"
+    )
     below = group.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     parser = verb(
@@ -58,6 +60,11 @@ def add(verbs: Any) -> None:
         "--scenario", metavar="S", help="a name for the scenario, where the file has none"
     )
     parser.add_argument(
+        "--environment",
+        metavar="E",
+        help="id and version of the environment that was played, where the file does not say it",
+    )
+    parser.add_argument(
         "--win-reward",
         metavar="R",
         type=_win_reward,
@@ -94,10 +101,7 @@ def add(verbs: Any) -> None:
         help="a new folder; its name is Minari's (toy-v0) or the version of RLDS (toy/1.0.0)",
     )
 
-    parser = verb(below, "inspect", inspect, "statistics and checks of a dataset")
-    parser.add_argument("path", metavar="DIR", help="the dataset")
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--plots", metavar="DIR", help="write plots (PNG) into this folder")
+    data_inspect.add(below)
 
 
 def collect(arguments: argparse.Namespace) -> int:
@@ -155,40 +159,6 @@ def export(arguments: argparse.Namespace) -> int:
     dataset = load_dataset(arguments.path)
     out = export_dataset(arguments.format, dataset, arguments.out)
     write_line(f"{out}: {dataset.num_episodes} episodes as {arguments.format}")
-    return 0
-
-
-def inspect(arguments: argparse.Namespace) -> int:
-    """Print what a dataset holds; every file is checked against its sha256."""
-    from logo_tf.cli.output import write_json, write_line, write_renderable
-    from logo_tf.data.statistics import statistics
-    from logo_tf.data.store import load_dataset
-
-    dataset = load_dataset(arguments.path)
-    figures = statistics(dataset)
-    plots: list[str] = []
-    if arguments.plots:
-        from logo_tf.data.plots import write_plots
-
-        plots = [str(file) for file in write_plots(dataset, Path(arguments.plots), figures)]
-    if arguments.json:
-        write_json(
-            {
-                "path": str(dataset.path),
-                "scenario": dataset.spec.name,
-                "hash": dataset.manifest.hash,
-                "provenance": dataset.manifest.provenance,
-                "statistics": figures.to_dict(),
-                "plots": plots,
-            }
-        )
-        return 0
-    from logo_tf.data.table import statistics_table
-
-    write_renderable(statistics_table(figures))
-    write_line(f"every file matches its sha256; where it came from: logo-tf show {dataset.path}")
-    for plot in plots:
-        write_line(f"plot: {plot}")
     return 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from logo_tf.data.formats.protocol import Imported, ImportOptions
@@ -49,9 +50,23 @@ def import_dataset(
         imported.spec,
         _accepted(imported, f"import {src.name}", options.on_error, dropped),
         config={"format": reader.name, "options": dataclasses.asdict(options)},
-        provenance={**imported.provenance, "dropped": dropped},
+        provenance={
+            **imported.provenance,
+            "source": src.absolute().name,
+            "source_sha256": _digest(imported.provenance["files"]),
+            "environment": imported.spec.environment,
+            "dropped": dropped,
+        },
         source=str(src),
     )
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    """sha256 of the source: the only file's, or that of what ``sha256sum`` says of all files."""
+    if len(files) == 1:
+        return next(iter(files.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _accepted(

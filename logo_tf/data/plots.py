@@ -1,4 +1,4 @@
-"""Pictures of a dataset: returns, lengths, actions."""
+"""Pictures of a dataset: returns, lengths, actions, states."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from logo_tf.artifacts import guarded
-from logo_tf.data.statistics import Statistics, statistics
+from logo_tf.data.coverage import standardised_states
+from logo_tf.data.statistics import Statistics, standardisation, statistics
 from logo_tf.data.store import Dataset
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _STYLE: dict[str, Any] = {
 
 
 def write_plots(dataset: Dataset, out: str | Path, figures: Statistics | None = None) -> list[Path]:
-    """Draw the dataset into PNG files: ``returns.png``, ``lengths.png``, ``actions.png``.
+    """Draw PNG files: ``returns.png``, ``lengths.png``, ``actions.png``, ``states.png``.
 
     Args:
       dataset: what to draw.
@@ -52,9 +53,9 @@ def write_plots(dataset: Dataset, out: str | Path, figures: Statistics | None = 
     out = Path(out)
     files = []
     with matplotlib.rc_context(_STYLE):
-        for name, draw in (("returns", _returns), ("lengths", _lengths), ("actions", _actions)):
+        for draw in (_returns, _lengths, _actions, _states):
             figure = draw(dataset, figures)
-            files.append(_save(figure, out / f"{name}.png"))
+            files.append(_save(figure, out / f"{draw.__name__.strip('_')}.png"))
     return files
 
 
@@ -68,7 +69,7 @@ def _returns(dataset: Dataset, figures: Statistics) -> Figure:
     won = "" if figures.won is None else f", {100 * figures.won:.2f} % won"
     left.set(title=f"{figures.scenario}: return {spread}{won}", xlabel="return", ylabel="episodes")
     _violin(right, dataset.returns)
-    right.set(title="spread", ylabel="return", xticks=[])
+    right.set(title="quartiles, density", ylabel="return", xticks=[])
     return figure
 
 
@@ -159,6 +160,33 @@ def _continuous_actions(dataset: Dataset, figures: Statistics) -> Figure:
             axes.hist(values, bins=40, range=bounds, color=_BLUE)
             axes.set(yticks=[], title=f"{name}, {dimension}")
     figure.suptitle(f"{figures.scenario}: actions within their bounds", x=0.01, ha="left")
+    return figure
+
+
+def _states(dataset: Dataset, figures: Statistics) -> Figure:
+    """Where states lie in the plane they vary most in, and how much that plane shows."""
+    figure = _figure(9, 4)
+    coverage = figures.coverage
+    rank = f"{coverage.effective_rank:.1f} of {coverage.dimensions} directions"
+    cells = f"{coverage.visited:,} of {coverage.cells:,} cells"
+    title = f"{figures.scenario}: states vary along {rank}, visit {cells}"
+    figure.suptitle(title, x=0.01, ha="left")
+    if not coverage.dimensions:
+        return figure
+    states = standardised_states(dataset, standardisation(dataset))
+    variances, directions = np.linalg.eigh(states.T @ states / len(states))
+    order = np.argsort(-variances)
+    plane = np.zeros((len(states), 2))
+    plane[:, : len(order)] = states @ directions[:, order[:2]]
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    drawn = left.hexbin(*plane.T, gridsize=45, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
+    drawn.set_clim(0.3, max(10, drawn.get_array().max()))  # a single state must be seen
+    figure.colorbar(drawn, ax=left, label="states")
+    left.set(title="the two main directions", xlabel="first", ylabel="second")
+    share = 100 * np.cumsum(variances[order]) / variances.sum()
+    right.plot(range(1, len(share) + 1), share, marker="o", markersize=4, color=_BLUE)
+    right.set(title="variance they show, in %", xlabel="directions", ylim=(0, 103))
+    right.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from logo_tf.data.coverage import StateCoverage, state_coverage
+from logo_tf.data.duplicates import Duplicates, duplicates
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.store import Dataset
 
@@ -71,6 +73,23 @@ class ActionUse:
 
 
 @dataclasses.dataclass(frozen=True)
+class Padding:
+    """What one agent lacks of the widest: columns that are zero and masked.
+
+    Attributes:
+      agent: its name.
+      observations: how many of the O columns are not its own.
+      actions: how many of the A columns, or choices, it does not have.
+      cut: field -> how many columns of minus infinity its import took for padding.
+    """
+
+    agent: str
+    observations: int
+    actions: int
+    cut: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True)
 class Statistics:
     """A dataset in figures.
 
@@ -84,12 +103,15 @@ class Statistics:
       won: share of episodes won, None where the scenario has no winning reward.
       rewards: of one step.
       rewarded: share of steps with a reward other than 0.
+      rewarded_at_end: share of all rewards, by size, that episodes' last steps brought.
       actions: one for each agent.
+      joint_actions: discrete: how many different joint actions were taken, else None.
       legal_share: share of existing actions that were legal, over living agents'
         steps; None for continuous actions.
       alive_share: share of agents alive, over all steps.
-      duplicates: share of transitions whose (state, joint action) came before.
-      first_states: how many different states episodes begin in.
+      padding: agents narrower than the widest; none where all are alike.
+      coverage: of the states.
+      duplicates: what is there more than once.
       constant_state: state dimensions that never change.
       constant_observation: real observation dimensions that never change, all agents.
     """
@@ -103,11 +125,14 @@ class Statistics:
     won: float | None
     rewards: Summary
     rewarded: float
+    rewarded_at_end: float
     actions: tuple[ActionUse, ...]
+    joint_actions: int | None
     legal_share: float | None
     alive_share: float
-    duplicates: float
-    first_states: int
+    padding: tuple[Padding, ...]
+    coverage: StateCoverage
+    duplicates: Duplicates
     constant_state: int
     constant_observation: int
 
@@ -116,17 +141,18 @@ class Statistics:
         data = dataclasses.asdict(self)
         for use in data["actions"]:
             use.update({k: list(v) for k, v in use.items() if isinstance(v, tuple)})
-        return {**data, "actions": list(data["actions"])}
+        return {**data, "actions": list(data["actions"]), "padding": list(data["padding"])}
 
 
 def statistics(dataset: Dataset) -> Statistics:
-    """Compute every figure over the whole dataset."""
+    """Compute every figure over the whole dataset; of states, ``state_coverage`` draws some."""
     spec = dataset.spec
     rows = dataset.transition_rows()
     rewards = np.asarray(dataset.field("rewards"))[rows]
     alive = np.asarray(dataset.field("agent_mask"))[rows]
     scale = standardisation(dataset)
     real = spec.observation_mask > 0
+    uses = tuple(_use(dataset, rows, alive, agent) for agent in range(spec.num_agents))
     return Statistics(
         scenario=spec.name,
         episodes=dataset.num_episodes,
@@ -137,11 +163,14 @@ def statistics(dataset: Dataset) -> Statistics:
         won=None if dataset.won is None else float(dataset.won.mean()),
         rewards=Summary.of(rewards),
         rewarded=float(np.mean(rewards != 0)),
-        actions=tuple(_use(dataset, rows, alive, agent) for agent in range(spec.num_agents)),
-        legal_share=_legal_share(dataset, rows, alive),
+        rewarded_at_end=_at_end(rewards, dataset.lengths),
+        actions=uses,
+        joint_actions=_joint_actions(dataset, rows),
+        legal_share=_legal_share(dataset, alive, uses),
         alive_share=float(alive.mean()),
-        duplicates=_duplicates(dataset, rows),
-        first_states=_distinct(dataset.field("state")[dataset.first_rows]),
+        padding=_padding(dataset),
+        coverage=state_coverage(dataset, scale),
+        duplicates=duplicates(dataset),
         constant_state=int(scale.state_constant.sum()),
         constant_observation=int((scale.observation_constant & real).sum()),
     )
@@ -178,26 +207,40 @@ def _use(dataset: Dataset, rows: np.ndarray, alive: np.ndarray, agent: int) -> A
     )
 
 
-def _legal_share(dataset: Dataset, rows: np.ndarray, alive: np.ndarray) -> float | None:
+def _legal_share(dataset: Dataset, alive: np.ndarray, uses: tuple[ActionUse, ...]) -> float | None:
     spec = dataset.spec
     if not spec.discrete:
         return None
-    legal = np.asarray(dataset.field("legal_actions"))[rows][alive]
-    exists = np.broadcast_to(spec.action_mask > 0, (*alive.shape, spec.action_dim))[alive]
-    return float(legal.sum() / max(1, exists.sum()))
+    steps = alive.sum(axis=0)
+    legal = [count * sum(use.legal_shares) for count, use in zip(steps, uses, strict=True)]
+    return float(np.sum(legal) / max(1, np.sum(steps * np.asarray(spec.action_dims))))
 
 
-def _duplicates(dataset: Dataset, rows: np.ndarray) -> float:
-    state = np.asarray(dataset.field("state"))[rows]
-    actions = np.asarray(dataset.field("actions"))[rows].reshape(len(rows), -1)
-    joined = np.concatenate([state, actions.astype(np.float32)], axis=1)
-    return 1.0 - _distinct(joined) / len(rows)
+def _joint_actions(dataset: Dataset, rows: np.ndarray) -> int | None:
+    if not dataset.spec.discrete:
+        return None
+    return len(np.unique(dataset.field("actions")[rows], axis=0))
 
 
-def _distinct(values: np.ndarray) -> int:
-    """How many of the (M, D) rows differ, compared byte for byte (0 and -0 as one)."""
-    whole = np.ascontiguousarray(values + np.float32(0.0))
-    return len(np.unique(whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))))
+def _at_end(rewards: np.ndarray, lengths: np.ndarray) -> float:
+    sizes = np.abs(rewards, dtype=np.float64)
+    return float(sizes[np.cumsum(lengths) - 1].sum() / (sizes.sum() or 1.0))
+
+
+def _padding(dataset: Dataset) -> tuple[Padding, ...]:
+    spec = dataset.spec
+    cut = dataset.manifest.provenance.get("inferred", {}).get("cut_as_padding", {})
+    every = (
+        Padding(
+            agent=name,
+            observations=spec.observation_dim - spec.observation_dims[agent],
+            actions=spec.action_dim - spec.action_dims[agent],
+            # An import counts agents, for it may find no names.
+            cut={field: n[f"agent {agent}"] for field, n in cut.items() if f"agent {agent}" in n},
+        )
+        for agent, name in enumerate(spec.agents)
+    )
+    return tuple(one for one in every if one.observations or one.actions or one.cut)
 
 
 def _floats(values: np.ndarray) -> tuple[float, ...]:

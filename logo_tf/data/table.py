@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
 from logo_tf.data.statistics import ActionUse, Statistics, Summary
 
+_COVERAGE = (
+    "state coverage: along how many directions states vary, counted as if evenly; how many of "
+    "the cells between random planes they visit, and how evenly. More is broader."
+)
+
 
 def statistics_table(figures: Statistics) -> RenderableType:
     """Lay the figures out for a terminal; the caller prints them."""
-    return Group(_facts(figures), _spreads(figures), _actions(figures))
+    tables = [_facts(figures), _spreads(figures), _actions(figures)]
+    if figures.padding:
+        tables.append(_padding(figures))
+    return Group(*tables)
 
 
 def _facts(figures: Statistics) -> Table:
-    table = Table(title=figures.scenario, show_header=False, title_justify="left")
+    table = _table(figures.scenario, caption=_COVERAGE)
+    table.show_header = False
     table.add_column(style="bold")
     table.add_column(justify="right")
     table.add_row("episodes", f"{figures.episodes:,}")
@@ -23,19 +33,28 @@ def _facts(figures: Statistics) -> Table:
     if figures.won is not None:
         table.add_row("won", _percent(figures.won))
     table.add_row("steps with a reward", _percent(figures.rewarded))
+    table.add_row("of all reward, by the last step", _percent(figures.rewarded_at_end))
     if figures.legal_share is not None:
         table.add_row("actions legal (living agents)", _percent(figures.legal_share))
+    if figures.joint_actions is not None:
+        table.add_row("different joint actions", f"{figures.joint_actions:,}")
     table.add_row("agents alive", _percent(figures.alive_share))
-    table.add_row("repeated (state, action)", _percent(figures.duplicates))
-    table.add_row("different first states", f"{figures.first_states:,}")
+    coverage, repeated = figures.coverage, figures.duplicates
+    rank = f"{coverage.effective_rank:.1f} of {coverage.dimensions}"
+    table.add_row("state coverage: directions", rank)
+    table.add_row("state coverage: cells", f"{coverage.visited:,} of {coverage.cells:,}")
+    table.add_row("state coverage: evenness", _percent(coverage.evenness))
+    table.add_row("different first states", f"{repeated.first_states:,}")
+    table.add_row("repeated (state, action)", _percent(repeated.transitions))
+    table.add_row("repeated episodes", f"{repeated.episodes:,}")
     table.add_row("constant state dimensions", str(figures.constant_state))
     table.add_row("constant observation dimensions", str(figures.constant_observation))
     return table
 
 
 def _spreads(figures: Statistics) -> Table:
-    table = Table(title="spread", title_justify="left")
-    table.add_column("", style="bold")
+    table = _table("spread")
+    table.add_column("", style="bold", no_wrap=True)
     for name in ("mean", "std", "min", "25 %", "median", "75 %", "max"):
         table.add_column(name, justify="right")
     for name, summary in (
@@ -49,7 +68,7 @@ def _spreads(figures: Statistics) -> Table:
 
 def _actions(figures: Statistics) -> Table:
     discrete = any(use.shares for use in figures.actions)
-    table = Table(title="actions of living agents", title_justify="left")
+    table = _table("actions of living agents")
     table.add_column("agent", style="bold")
     table.add_column("tried", justify="right")
     if discrete:
@@ -72,6 +91,17 @@ def _details(use: ActionUse, discrete: bool) -> list[str]:
     ]
 
 
+def _padding(figures: Statistics) -> Table:
+    table = _table("padding: columns that an agent lacks, zero and masked")
+    table.add_column("agent", style="bold")
+    for name in ("observation", "action", "of it -inf in the file"):
+        table.add_column(name, justify="right")
+    for one in figures.padding:
+        cut = ", ".join(f"{field}: {count}" for field, count in one.cut.items())
+        table.add_row(one.agent, str(one.observations), str(one.actions), cut or "-")
+    return table
+
+
 def _numbers(summary: Summary) -> list[str]:
     values = (
         summary.mean,
@@ -82,7 +112,20 @@ def _numbers(summary: Summary) -> list[str]:
         summary.upper_quartile,
         summary.max,
     )
-    return [f"{value:,.2f}" for value in values]
+    # A row must fit a terminal of 80 columns.
+    return [f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}" for value in values]
+
+
+def _table(title: str, caption: str | None = None) -> Table:
+    return Table(
+        title=title,
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+    )
 
 
 def _percent(share: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from logo_tf.artifacts import sha256
+from logo_tf.data.exporting import export_dataset
 from logo_tf.data.formats.protocol import ImportOptions
 from logo_tf.data.importing import import_dataset
-from logo_tf.data.store import load_dataset
+from logo_tf.data.store import Dataset, load_dataset
 from logo_tf.errors import LogoError
 
 
@@ -28,7 +31,40 @@ def test_import(pymarl_file: Callable[..., Path], tmp_path: Path, name: str) -> 
         "format": "pymarl",
         "options": {**dataclasses.asdict(ImportOptions()), "scenario": "smac/toy"},
     }
-    assert dataset.manifest.provenance["inferred"]["last_action_offset"] == 4
+    provenance = dataset.manifest.provenance
+    assert provenance["inferred"]["last_action_offset"] == 4
+    assert (provenance["format"], provenance["source"]) == ("pymarl", "toy.h5")
+    assert provenance["files"] == {"toy.h5": sha256(tmp_path / "toy.h5")}
+    assert provenance["source_sha256"] == sha256(tmp_path / "toy.h5")
+    assert provenance["environment"] == "not recorded (PyMARL file toy.h5)"
+
+
+def test_a_folder_of_files_has_one_hash(pymarl_file: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for name in ("b.h5", "a.h5"):
+        pymarl_file(f"parts/{name}")
+    dataset = import_dataset("pymarl", tmp_path / "parts", tmp_path / "out")
+    provenance = dataset.manifest.provenance
+    digests = [provenance["files"][name] for name in ("a.h5", "b.h5")]
+    said = f"{digests[0]}  a.h5\n{digests[1]}  b.h5\n"
+    assert provenance["source_sha256"] == hashlib.sha256(said.encode()).hexdigest()
+
+
+def test_the_environment_can_be_told(
+    pymarl_file: Callable[..., Path], tiny_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    told = ImportOptions(environment="SMAC 3m (SC2.4.10)")
+    dataset = import_dataset("pymarl", pymarl_file(), tmp_path / "told", told)
+    assert dataset.spec.environment == "SMAC 3m (SC2.4.10)"
+    assert dataset.spec.records_environment
+    # What this package wrote says it, and is asked first.
+    for name, folder in (("pymarl", "p"), ("minari", "m-v0"), ("rlds", "r/1.0.0")):
+        kept = export_dataset(name, dataset, tmp_path / folder)
+        again = import_dataset(name, kept, tmp_path / f"again-{name}")
+        assert again.manifest.provenance["environment"] == "SMAC 3m (SC2.4.10)"
+        other = ImportOptions(environment="SMAC 3m (SC2.4.6)")
+        renamed = import_dataset(name, kept, tmp_path / f"renamed-{name}", other)
+        assert renamed.spec.environment == "SMAC 3m (SC2.4.6)"
 
 
 def test_refusals(pymarl_file: Callable[..., Path], tmp_path: Path) -> None:

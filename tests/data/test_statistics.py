@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from logo_tf.data.duplicates import Duplicates
 from logo_tf.data.plots import write_plots
 from logo_tf.data.standardisation import Standardisation, standardisation
-from logo_tf.data.statistics import Summary, statistics
+from logo_tf.data.statistics import Padding, Summary, statistics
 from logo_tf.data.store import Dataset, write_dataset
 from logo_tf.data.table import statistics_table
 from logo_tf.episodes import Episode
@@ -79,8 +80,11 @@ def test_figures_by_hand(hand: Dataset) -> None:
     assert figures.rewarded == pytest.approx(3 / 7)
     assert figures.alive_share == pytest.approx(13 / 14)
     assert figures.legal_share == pytest.approx(2 / 3)
-    assert figures.duplicates == pytest.approx(2 / 7)
-    assert figures.first_states == 1
+    assert figures.rewarded_at_end == pytest.approx(7 / 8)
+    assert figures.joint_actions == 4
+    assert figures.duplicates == Duplicates(pytest.approx(2 / 7), episodes=0, first_states=1)
+    assert (figures.coverage.rows, figures.coverage.dimensions) == (7, 1)
+    assert figures.padding == ()
     assert (figures.constant_state, figures.constant_observation) == (1, 2)
     first, second = figures.actions
     assert first.shares == pytest.approx((0, 4 / 7, 3 / 7))
@@ -97,9 +101,12 @@ def test_continuous_actions(
     episode.actions[:] = 0
     episode.actions[:4, 0, 0] = 1.0
     episode.actions[4:, 0, 0] = -1.0
-    first, second = statistics(
-        write_dataset(tmp_path / "d", continuous_spec, [episode], {}, {})
-    ).actions
+    cut = {"inferred": {"cut_as_padding": {"observations": {"agent 1": 1}}}}
+    figures = statistics(write_dataset(tmp_path / "d", continuous_spec, [episode], {}, cut))
+    assert figures.joint_actions is None
+    assert figures.padding == (Padding("b", 1, 1, {"observations": 1}),)
+    assert json.loads(json.dumps(figures.to_dict())) == figures.to_dict()
+    first, second = figures.actions
     assert first.means == (0.0, 0.0)
     assert first.stds == (1.0, 0.0)
     assert first.at_bounds == (1.0, 0.0)
@@ -164,16 +171,28 @@ def test_table_and_plots(tiny_dataset: Callable[..., Dataset], tmp_path: Path, k
     dataset = tiny_dataset(kind)
     stream = io.StringIO()
     Console(file=stream, width=120).print(statistics_table(statistics(dataset)))
-    for text in ("transitions", "160", "step reward", "std"):
+    for text in ("transitions", "160", "step reward", "std", "state coverage: cells"):
         assert text in stream.getvalue()
+    assert ("that an agent lacks" in stream.getvalue()) == (kind == "continuous")
     files = write_plots(dataset, tmp_path / "plots")
-    assert [file.name for file in files] == ["returns.png", "lengths.png", "actions.png"]
+    assert [file.name for file in files] == [
+        "returns.png",
+        "lengths.png",
+        "actions.png",
+        "states.png",
+    ]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
 
 
 def test_the_real_file_in_figures(sc2_dataset: Dataset) -> None:
     figures = statistics(sc2_dataset)
-    assert figures.first_states == 9
+    assert figures.duplicates.first_states == 9
     assert figures.constant_state == 2
     assert figures.won == 0.5415
-    assert figures.duplicates == pytest.approx(0.278, abs=1e-3)
+    assert figures.duplicates.transitions == pytest.approx(0.278, abs=1e-3)
+    assert figures.duplicates.episodes == 0
+    assert figures.joint_actions == 135
+    assert figures.coverage.rows == 50_000
+    assert figures.coverage.dimensions == 21
+    assert figures.coverage.effective_rank == pytest.approx(8.19, abs=0.01)
+    assert figures.coverage.evenness == pytest.approx(0.72, abs=2e-3)

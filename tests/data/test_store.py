@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logo_tf.artifacts import MANIFEST
+from logo_tf import artifacts
+from logo_tf.artifacts import MANIFEST, MANIFEST_SUM
+from logo_tf.data import store
 from logo_tf.data.columns import ColumnWriter
 from logo_tf.data.store import Dataset, load_dataset, split_episodes, write_dataset
 from logo_tf.episodes import Episode
@@ -114,7 +116,7 @@ def test_an_existing_folder_is_not_touched(
     assert [p.name for p in tmp_path.rglob("*")] == ["d", "mine.txt"]
 
 
-@pytest.mark.parametrize("when", ["append", "close"])
+@pytest.mark.parametrize("when", ["append", "close", "index", "manifest"])
 def test_a_full_disk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -125,7 +127,13 @@ def test_a_full_disk(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(ColumnWriter, "append" if when == "append" else "_header", full)
+    place = {
+        "append": (ColumnWriter, "append"),
+        "close": (ColumnWriter, "_header"),
+        "index": (store, "write_column"),
+        "manifest": (artifacts, "write_text"),
+    }[when]
+    monkeypatch.setattr(*place, full)
     with pytest.raises(LogoError, match="the disk is full"):
         write_dataset(tmp_path / "d", continuous_spec, make_episodes(continuous_spec, 2), {}, {})
     assert list(tmp_path.iterdir()) == []
@@ -198,6 +206,7 @@ def test_manifests_that_do_not_fit(tmp_path: Path, tiny_dataset: Callable[..., D
 
     def with_manifest(**changed: Any) -> Path:
         (path / MANIFEST).write_text(json.dumps({**good, **changed}))
+        (path / MANIFEST_SUM).unlink(missing_ok=True)
         return path
 
     files = {k: v for k, v in good["files"].items() if "rewards" not in k}

@@ -1,6 +1,7 @@
 """The jobs of an experiment: their order, and which artefacts are theirs."""
 
 import dataclasses
+import shutil
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_a_survey_asks_for_the_manifests_of_all_ancestors(tmp_path):
     there, complaints = survey(every, tmp_path)
     assert set(there.values()) == {There.NOTHING}
     assert list(complaints) == [data.name]
-    (tmp_path / data.name).rmdir()
+    shutil.rmtree(tmp_path / data.name)
     assert survey(every, tmp_path) == (dict.fromkeys(every, There.NOTHING), {})
 
 

@@ -110,15 +110,16 @@ def _known(metadata: dict[str, Any], file: Path) -> tuple[Known, Space]:
     )
     space = space_of(observation, action, str(file))
     name = str(metadata.get("dataset_id", file.parent.parent.name))
-    limit, environment = None, f"Minari dataset {name}"
+    limit = environment = None
     if metadata.get("env_spec"):
         env = parse_object(metadata["env_spec"], f"{file}, env_spec")
         found = env.get("max_episode_steps")
         limit = found if isinstance(found, int) and 0 < found < 2**31 else None
-        environment = str(env.get("id") or environment)
+        environment = str(env["id"]) if env.get("id") else None
     note = read_note(metadata[KEY], str(file)) if KEY in metadata else None
     known = Known(
         name=f"minari/{name}",
+        source=f"Minari dataset {name}",
         environment=environment,
         agents=space.agents,
         action_counts=space.counts,

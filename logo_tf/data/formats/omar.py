@@ -67,7 +67,7 @@ class Omar:
                 load = functools.partial(_load, arrays, path, segment, found.limit)
                 yield Pending(segment.named(path), load)
 
-        known = Known(name=f"omar/{path.name}", environment=f"OMAR folder {path.name}")
+        known = Known(name=f"omar/{path.name}", source=f"OMAR folder {path.name}")
         provenance = {
             "format": self.name,
             "files": {file.name: sha256(file) for file in files},

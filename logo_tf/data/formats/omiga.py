@@ -63,7 +63,7 @@ class Omiga:
                     load = functools.partial(_load, fields, path, segment, found.limit, options)
                     yield Pending(segment.named(path), load)
 
-        known = Known(name=f"omiga/{path.stem}", environment=f"OMIGA file {path.name}")
+        known = Known(name=f"omiga/{path.stem}", source=f"OMIGA file {path.name}")
         provenance = {"format": self.name, "files": {path.name: sha256(path)}}
         return survey(episodes, len(found), known, options, provenance)
 

@@ -18,6 +18,8 @@ class ImportOptions:
 
     Attributes:
       scenario: the scenario's name; None derives one from the file's.
+      environment: id and version of the environment that was played; None leaves it to
+        the file, and most say nothing.
       win_reward: a step reward at least this large marks a won episode; ``detect``
         leaves it to the format, ``none`` says that nothing is won.
       team_reward: where each agent has a reward of its own: ``equal`` refuses agents
@@ -30,6 +32,7 @@ class ImportOptions:
     """
 
     scenario: str | None = None
+    environment: str | None = None
     win_reward: float | Literal["detect", "none"] = "detect"
     team_reward: Literal["equal", "mean", "sum"] = "equal"
     last_step: Literal["repeat", "drop"] = "repeat"

@@ -37,7 +37,7 @@ from logo_tf.data.formats.pymarl_survey import Survey
 from logo_tf.data.formats.spec_note import KEY, read_note
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
-from logo_tf.specs import ScenarioSpec
+from logo_tf.specs import ScenarioSpec, unrecorded
 
 _SUFFIXES = (".h5", ".hdf5")
 _NEEDED = ("state", "obs", "actions", "avail_actions", "reward", "terminated", "filled")
@@ -124,7 +124,7 @@ def _spec(sizes: Sizes, survey: Survey, path: Path, options: ImportOptions) -> S
         win_reward = None if options.win_reward == "none" else float(options.win_reward)
     return ScenarioSpec(
         name=options.scenario or f"pymarl/{path.stem}",
-        environment=f"PyMARL file {path.name}",
+        environment=options.environment or unrecorded(f"PyMARL file {path.name}"),
         agents=tuple(f"agent_{i}" for i in range(sizes.agents)),
         observation_dims=(sizes.observation,) * sizes.agents,
         state_dim=sizes.state,
@@ -154,7 +154,11 @@ def _noted(path: Path, spec: ScenarioSpec, options: ImportOptions) -> ScenarioSp
     ):
         if ours != found:
             raise LogoError(f"{path}: {KEY} has {letter} = {ours}, but its arrays {found}")
-    noted = dataclasses.replace(noted, name=options.scenario or noted.name)
+    noted = dataclasses.replace(
+        noted,
+        name=options.scenario or noted.name,
+        environment=options.environment or noted.environment,
+    )
     if options.win_reward != "detect":
         noted = dataclasses.replace(noted, win_reward=spec.win_reward)
     return noted

@@ -95,7 +95,7 @@ class Rlds:
         name = str(info.get("name", path.parent.name))
         known = Known(
             name=f"rlds/{name}",
-            environment=f"RLDS dataset {name} {info.get('version', '')}".strip(),
+            source=f"RLDS dataset {name} {info.get('version', '')}".strip(),
             agents=agents or None,
             action_counts=note.action_dims if note and note.discrete else None,
             spec=note,

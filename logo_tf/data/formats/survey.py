@@ -21,7 +21,7 @@ from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.tidy import MAX_ACTIONS, MAX_EPISODE_BYTES, Tidier, Widths
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
-from logo_tf.specs import ScenarioSpec
+from logo_tf.specs import ScenarioSpec, unrecorded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Known:
 
     Attributes:
       name: the scenario's name.
-      environment: what the data come from.
+      source: what the data come from.
+      environment: id and version of the environment that was played.
       agents: the agents' names.
       action_counts: discrete only, each agent's number of actions.
       bounds: continuous only, each agent's lower and upper bounds, (A_i,) both.
@@ -39,7 +40,8 @@ class Known:
     """
 
     name: str
-    environment: str
+    source: str
+    environment: str | None = None
     agents: tuple[str, ...] | None = None
     action_counts: tuple[int, ...] | None = None
     bounds: tuple[tuple[np.ndarray, np.ndarray], ...] | None = None
@@ -84,7 +86,7 @@ def survey(
             first = first or error
     if found.empty:
         reason = f"every episode was dropped; the first: {first}" if first else "it has no episode"
-        raise LogoError(f"{known.environment}: {reason}")
+        raise LogoError(f"{known.source}: {reason}")
     spec = found.spec()
 
     def hand_out() -> Iterator[Found]:
@@ -108,7 +110,7 @@ class Survey:
         self._smac = SmacSurvey()
         if max(known.action_counts or (1,)) > MAX_ACTIONS:
             raise LogoError(
-                f"{known.environment}: {max(known.action_counts or ())} actions, "
+                f"{known.source}: {max(known.action_counts or ())} actions, "
                 f"at most {MAX_ACTIONS} are read"
             )
         self._tidy = Tidier(
@@ -164,7 +166,7 @@ class Survey:
             win = None if self._options.win_reward == "none" else float(self._options.win_reward)
         spec = ScenarioSpec(
             name=name,
-            environment=known.environment,
+            environment=self._options.environment or known.environment or unrecorded(known.source),
             agents=agents,
             observation_dims=widths.observations,
             state_dim=self._state_dim,
@@ -179,13 +181,17 @@ class Survey:
         )
         if known.spec is None:
             return spec
-        noted = dataclasses.replace(known.spec, name=self._options.scenario or known.spec.name)
+        noted = dataclasses.replace(
+            known.spec,
+            name=self._options.scenario or known.spec.name,
+            environment=self._options.environment or known.spec.environment,
+        )
         if self._options.win_reward != "detect":
             noted = dataclasses.replace(noted, win_reward=win)
         noted.require_fits(
             # Bounds cannot be seen in the episodes: the noted ones hold.
             dataclasses.replace(spec, action_low=noted.action_low, action_high=noted.action_high),
-            f"{known.environment}: its own scenario spec",
+            f"{known.source}: its own scenario spec",
             "its episodes",
         )
         return noted
@@ -313,7 +319,7 @@ class Survey:
             pairs = list(self._known.bounds)
             if tuple(len(low) for low, _ in pairs) != self._widths.actions:
                 raise LogoError(
-                    f"{self._known.environment}: actions are {self._widths.actions} wide, their "
+                    f"{self._known.source}: actions are {self._widths.actions} wide, their "
                     f"bounds {tuple(len(low) for low, _ in pairs)}"
                 )
         else:

@@ -66,7 +66,7 @@ class Vault:
                 yield Pending(segment.named(path), load)
 
         name = f"{path.parent.name.removesuffix('.vlt')}-{path.name}"
-        known = Known(name=f"vault/{name}", environment=f"Vault {path.parent.name}/{path.name}")
+        known = Known(name=f"vault/{name}", source=f"Vault {path.parent.name}/{path.name}")
         files = sorted(file for file in path.rglob("*") if file.is_file())
         provenance = {
             "format": self.name,

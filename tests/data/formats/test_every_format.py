@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from logo_tf.artifacts import sha256
 from logo_tf.data.formats.protocol import ImportOptions
 from logo_tf.data.formats.registry import get_format, recognise
 from logo_tf.data.importing import import_dataset
@@ -69,8 +71,22 @@ def test_the_same_arrays(kind: Kind, write_toy: Write, toys: Toys, tmp_path: Pat
     for index, toy in enumerate(episodes):
         check_same(dataset.episode(index), toy, name in ENDLESS)
     assert dataset.terminated.tolist() == [True, False, False]
-    assert dataset.manifest.provenance["format"] == name
-    assert all(len(digest) == 64 for digest in dataset.manifest.provenance["files"].values())
+    check_provenance(dataset, name, path)
+
+
+def check_provenance(dataset: Dataset, name: str, path: Path) -> None:
+    """Check that it says who read what, byte for byte, and that no environment is recorded."""
+    provenance = dataset.manifest.provenance
+    assert (provenance["format"], provenance["source"]) == (name, path.name)
+    top = {"minari": path / "data"}.get(name, path)
+    files = [file for file in top.rglob("*") if file.is_file()] or [path]
+    found = {file.relative_to(top if top.is_dir() else top.parent): sha256(file) for file in files}
+    assert provenance["files"] == {place.as_posix(): digest for place, digest in found.items()}
+    lines = "".join(f"{found[place]}  {place.as_posix()}\n" for place in sorted(found, key=str))
+    several = hashlib.sha256(lines.encode()).hexdigest()
+    assert provenance["source_sha256"] == (several if len(found) > 1 else sha256(path))
+    assert provenance["environment"] == dataset.spec.environment
+    assert not dataset.spec.records_environment
 
 
 FAULTS: list[tuple[str, Callable[[list[dict[str, Any]]], Any], str]] = [
