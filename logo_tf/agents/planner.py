@@ -158,7 +158,7 @@ class TeamPlanner:
             lambda t, now: self._act(now),
             repeated(start, routes),
             self._horizon,
-            lambda step: step.transitions.actions,
+            lambda step, predicted: step.transitions.actions,
         )
         shape = (None, self._horizon, *self._spec.action_shape)
         return tf.ensure_shape(rows_first(actions)[::routes], shape)

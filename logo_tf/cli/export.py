@@ -28,6 +28,11 @@ def add(verbs: Any) -> None:
         "--to", metavar="DIR", default="saved_models", help="the model repository (saved_models)"
     )
     parser.add_argument(
+        "--policy",
+        metavar="RUN",
+        help="of a world model: a policy that it can imagine with (signature imagine_policy)",
+    )
+    parser.add_argument(
         "--tflite",
         metavar="BUNDLE",
         help="export a policy for devices: a folder of .tflite files and what runs them",
@@ -62,12 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
         raise LogoError(f"{path}: is a {kind} artefact; a world_model or a policy can be exported")
     if arguments.tflite is not None and kind != "policy":
         raise LogoError(f"{path}: is a {kind}; only a policy can be exported to TFLite")
+    if arguments.policy is not None and (kind != "world_model" or arguments.name is None):
+        raise LogoError("--policy is for the SavedModel of a world model: export RUN --name NAME")
     import_tensorflow("logo_tf.agents.policy", "logo_tf.world_model.artifact")
     if arguments.name is not None:
         from logo_tf.export.saved_model import export_policy, export_world_model
 
-        write = export_policy if kind == "policy" else export_world_model
-        _say(write(path, arguments.name, Path(arguments.to)))
+        to = Path(arguments.to)
+        if kind == "policy":
+            _say(export_policy(path, arguments.name, to))
+        else:
+            player = None if arguments.policy is None else Path(arguments.policy)
+            _say(export_world_model(path, arguments.name, to, player))
     if arguments.tflite is not None:
         from logo_tf.export.bundle import export_bundle
 

@@ -11,10 +11,11 @@ traced graph, and no object of this package, Keras, TF-Agents or TFP.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -23,40 +24,69 @@ from logo_tf import artifacts
 from logo_tf.artifacts import Manifest
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.errors import LogoError
-from logo_tf.export import signatures
+from logo_tf.export import imagined, signatures
 from logo_tf.export.golden import GoldenInputs, Scales, golden_inputs, scales_of
+from logo_tf.export.ops import require_allowed_ops
 from logo_tf.export.parity import largest, require_parity, require_same_choices
 from logo_tf.export.publishing import check_name, new_version, tensorflow_guarded
+from logo_tf.export.warmup import Exchange, write_warmup
 from logo_tf.metrics import progress
 from logo_tf.specs import ScenarioSpec
 
 if TYPE_CHECKING:
+    from logo_tf.imagination.rollout import GraphPolicy
     from logo_tf.world_model.protocol import WorldModel
 
 Tensors = Mapping[str, np.ndarray]
-Compare = Callable[[GoldenInputs, Callable[[Tensors], Tensors], str], dict[str, float]]
+Call = Callable[[Tensors], dict[str, np.ndarray]]
+Compare = Callable[[GoldenInputs, Call, str], dict[str, float]]
 
 # One row is what a client sends, several what batching makes of it; odd sizes leave
 # remainders in vectorised kernels.
 _BATCHES = (1, 3, 64)
 _SEED = 20260711
+_HORIZON = 3  # of the rollouts that are compared
 
 
-def export_world_model(run: Path, name: str, to: Path) -> Path:
+class ExploringPolicy(Protocol):
+    """What an export needs of a policy to imagine with."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest of its run."""
+
+    def exploring(self, exploration: tf.Tensor) -> GraphPolicy:
+        """The policy as a graph function: see ``agents.team_policy.graph_policy``."""
+
+
+class Signature(NamedTuple):
+    """One signature of an export.
+
+    traced: the function; inputs: what it is asked of golden inputs; compare: the largest
+    difference of each answer to the original's, of golden inputs and a call of the export.
+    """
+
+    traced: signatures.Traced
+    inputs: Callable[[GoldenInputs], dict[str, np.ndarray]]
+    compare: Compare
+
+
+def export_world_model(run: Path, name: str, to: Path, policy: Path | None = None) -> Path:
     """Export a trained world model as ``to/name/VERSION``.
 
     Args:
       run: the world-model artefact.
       name: of the servable model.
       to: the model repository, such as ``saved_models``.
+      policy: a policy artefact to imagine with, in a signature of its own.
 
     Returns:
       The version's folder. Its manifest's ``figures["parity"]`` holds the largest
       difference to the original of every output.
 
     Raises:
-      LogoError: the run is not a world model, the name is not one, the export does
-        not answer as the original, or the disk refuses.
+      LogoError: the run is not a world model, the name is not one, the policy is of
+        another scenario, the export does not answer as the original, or the disk refuses.
     """
     # Imported late: whoever exports one kind does not pay for the libraries of the other.
     from logo_tf.world_model.artifact import UNITS, load_world_model
@@ -65,7 +95,13 @@ def export_world_model(run: Path, name: str, to: Path) -> Path:
     model = load_world_model(run)
     units = Standardisation.from_dict(json.loads((Path(run) / UNITS).read_text(encoding="utf-8")))
     parent = artifacts.load_manifest(run, "world_model")
-    return write_world_model(model, parent, name, Path(to), scales_of(units))
+    player = None
+    if policy is not None:
+        from logo_tf.agents.policy import load_policy
+
+        player = load_policy(policy)
+        model.spec.require_fits(player.spec, f"the world model {run}", f"the policy {policy}")
+    return write_world_model(model, parent, name, Path(to), scales_of(units), player)
 
 
 def export_policy(run: Path, name: str, to: Path) -> Path:
@@ -83,7 +119,12 @@ def export_policy(run: Path, name: str, to: Path) -> Path:
 
 
 def write_world_model(
-    model: WorldModel, parent: Manifest, name: str, to: Path, scales: Scales | None = None
+    model: WorldModel,
+    parent: Manifest,
+    name: str,
+    to: Path,
+    scales: Scales | None = None,
+    policy: ExploringPolicy | None = None,
 ) -> Path:
     """Export a loaded world model.
 
@@ -93,6 +134,7 @@ def write_world_model(
       name: of the servable model.
       to: the model repository.
       scales: where the random inputs lie that it is compared on.
+      policy: one to imagine with.
     """
     spec = model.spec
     known = scales or Scales()
@@ -103,9 +145,14 @@ def write_world_model(
     }
     spreads |= {"reward": known.reward_std, "reward_std": known.reward_std}
 
-    def compare(
-        golden: GoldenInputs, call: Callable[[Tensors], Tensors], what: str
-    ) -> dict[str, float]:
+    def inputs(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        return {
+            "observations": golden.observations,
+            "actions": golden.actions,
+            "state": golden.state,
+        }
+
+    def compare(golden: GoldenInputs, call: Call, what: str) -> dict[str, float]:
         prediction = model.step(
             tf.constant(golden.state),
             tf.constant(golden.observations),
@@ -113,19 +160,58 @@ def write_world_model(
             tf.constant(golden.agent_mask),
         )
         expected = signatures.prediction_tensors(prediction, spec, model.calibration)
-        actual = call(
-            {
-                "observations": golden.observations,
-                "actions": golden.actions,
-                "state": golden.state,
-            }
-        )
+        actual = call(inputs(golden))
         return require_parity({k: v.numpy() for k, v in expected.items()}, actual, what, spreads)
 
-    traced = signatures.world_model_signature(model)
+    def rollouts(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        # Each row takes another row's action at each step.
+        actions = [np.roll(golden.actions, t, axis=0) for t in range(_HORIZON)]
+        return {**inputs(golden), "actions": np.stack(actions, axis=1)}
+
+    def played(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        asked: dict[str, Any] = inputs(golden) | {
+            "horizon": np.int32(_HORIZON),
+            "exploration": np.float32(0.1),
+            "seed": np.array([3, 4], np.int32),
+        }
+        del asked["actions"]
+        return asked | ({"legal_actions": golden.legal_actions} if spec.discrete else {})
+
+    served = {
+        signatures.SIGNATURE: Signature(signatures.world_model_signature(model), inputs, compare)
+    }
+    asked = {imagined.IMAGINE: (imagined.imagine_signature(model), rollouts)}
+    parents = {parent.kind: parent.hash}
+    if policy is not None:
+        traced = imagined.imagine_policy_signature(model, policy.exploring)
+        asked[imagined.IMAGINE_POLICY] = traced, played
+        parents["policy"] = policy.manifest.hash
+    for signature, (traced, ask) in asked.items():
+        served[signature] = Signature(traced, ask, _as_traced(traced, ask, spreads))
     coverage = model.calibration.coverage if model.calibration else None
     stated = {"state_error_coverage": coverage}
-    return _write(traced, compare, scales, parent, name, to, stated)
+    return _write(served, scales, parent, name, to, stated, parents=parents)
+
+
+def _as_traced(
+    traced: signatures.Traced,
+    inputs: Callable[[GoldenInputs], dict[str, np.ndarray]],
+    spreads: Mapping[str, Any],
+) -> Compare:
+    """Compare with the function as it was traced; that it says the right thing, tests show."""
+
+    def compare(golden: GoldenInputs, call: Call, what: str) -> dict[str, float]:
+        given = inputs(golden)
+        expected = traced.function(**{name: tf.constant(value) for name, value in given.items()})
+        wanted, actual = {name: value.numpy() for name, value in expected.items()}, call(given)
+        # No bound is infinity on both sides.
+        for tensors in (wanted, actual):
+            if "state_error_bound" in tensors:
+                bound = tensors["state_error_bound"]
+                tensors["state_error_bound"] = np.where(np.isinf(bound), 0.0, bound)
+        return require_parity(wanted, actual, what, spreads)
+
+    return compare
 
 
 def write_policy(
@@ -138,22 +224,23 @@ def write_policy(
     """Export a loaded policy; arguments as ``write_world_model``."""
     spec = policy.spec
 
-    def compare(
-        golden: GoldenInputs, call: Callable[[Tensors], Tensors], what: str
-    ) -> dict[str, float]:
+    def inputs(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        given = {"observations": golden.observations}
+        if spec.discrete:
+            given["legal_actions"] = golden.legal_actions
+        if policy.memory_dim:
+            given["memory"] = golden.memory
+        return given
+
+    def compare(golden: GoldenInputs, call: Call, what: str) -> dict[str, float]:
         rng = np.random.default_rng(_SEED)
         expected, after = policy.act_on(
             golden.observations, golden.legal_actions > 0.5, golden.memory, rng
         )
-        inputs = {"observations": golden.observations}
-        wanted: dict[str, np.ndarray] = {}
-        if spec.discrete:
-            inputs["legal_actions"] = golden.legal_actions
-        else:
-            wanted["actions"] = expected
+        wanted: dict[str, np.ndarray] = {} if spec.discrete else {"actions": expected}
         if policy.memory_dim:
-            inputs["memory"], wanted["next_memory"] = golden.memory, after
-        actual = dict(call(inputs))
+            wanted["next_memory"] = after
+        actual = dict(call(inputs(golden)))
         gaps = {}
         if spec.discrete:
             chosen = actual.pop("actions")
@@ -168,8 +255,9 @@ def write_policy(
             )
         return gaps | require_parity(wanted, actual, what)
 
-    traced = signatures.policy_signature(policy)
-    return _write(traced, compare, scales, parent, name, to, {}, policy.memory_dim)
+    signature = Signature(signatures.policy_signature(policy), inputs, compare)
+    served = {signatures.SIGNATURE: signature}
+    return _write(served, scales, parent, name, to, {}, policy.memory_dim)
 
 
 def masked_scores(
@@ -199,27 +287,36 @@ def lineage(parent: Manifest, role: str | None = None) -> dict[str, Any]:
 
 
 def _write(
-    traced: signatures.Traced,
-    compare: Compare,
+    served: Mapping[str, Signature],
     scales: Scales | None,
     parent: Manifest,
     name: str,
     to: Path,
     stated: Mapping[str, Any],
     memory_dim: int = 0,
+    parents: Mapping[str, str] | None = None,
 ) -> Path:
     """Save, verify and publish; ``stated`` is what the config says beside the signatures."""
-    function = traced.function
+    functions = {signature: one.traced.function for signature, one in served.items()}
+    variables = {id(v): v for function in functions.values() for v in function.variables}
+    module = tf.Module()
+    module.weights = list(variables.values())
     with new_version(to, name) as path:
         aside = artifacts.partial(path)
         with tensorflow_guarded(path):
             tf.saved_model.save(
-                traced.module,
+                module,
                 str(aside),
-                signatures={signatures.SIGNATURE: function},
+                signatures=functions,
                 options=tf.saved_model.SaveOptions(save_debug_info=False),
             )
-        differences = _verify(aside, compare, scales, parent.scenario, str(path), memory_dim)
+        require_allowed_ops(aside)
+        differences, exchanges = _verify(
+            aside, served, scales, parent.scenario, str(path), memory_dim
+        )
+        with tensorflow_guarded(path):
+            write_warmup(aside, name, exchanges)
+        inherited = lineage(parent)
         artifacts.publish(
             path,
             Manifest(
@@ -229,15 +326,18 @@ def _write(
                     "of": parent.kind,
                     "name": name,
                     "version": int(path.name),
-                    "signatures": {signatures.SIGNATURE: signatures.describe(function)},
+                    "signatures": {
+                        signature: signatures.describe(function)
+                        for signature, function in functions.items()
+                    },
                     **stated,
                 },
                 figures={
                     "parity": differences,
                     "max_difference": max(differences.values()),
-                    "parameters": int(sum(v.shape.num_elements() for v in function.variables)),
+                    "parameters": sum(int(v.shape.num_elements()) for v in variables.values()),
                 },
-                **lineage(parent),
+                **(inherited | {"parents": dict(parents or inherited["parents"])}),
             ),
         )
     return path
@@ -245,32 +345,40 @@ def _write(
 
 def _verify(
     aside: Path,
-    compare: Compare,
+    served: Mapping[str, Signature],
     scales: Scales | None,
     spec: ScenarioSpec,
     what: str,
     memory_dim: int,
-) -> dict[str, float]:
-    """Load the export back and compare its answers with the original's on golden inputs."""
+) -> tuple[dict[str, float], list[Exchange]]:
+    """Load the export back and compare its answers with the original's on golden inputs.
+
+    Returns:
+      The largest difference of each output (of other signatures than the default one, under
+      ``SIGNATURE/NAME``), and each signature's request and answer of one row.
+    """
     loaded = tf.saved_model.load(str(aside))
-    served = loaded.signatures[signatures.SIGNATURE]
+    bar = progress("export: checks", len(_BATCHES) * len(served), unit="batch")
+    found: list[dict[str, float]] = []
+    exchanges: list[Exchange] = []
+    with contextlib.closing(bar):
+        for name, signature in served.items():
+            function = loaded.signatures[name]
 
-    def call(inputs: Tensors) -> Tensors:
-        answers = served(**{name: tf.constant(value) for name, value in inputs.items()})
-        return {name: tensor.numpy() for name, tensor in answers.items()}
+            def call(inputs: Tensors, function: Any = function) -> dict[str, np.ndarray]:
+                answers = function(**{key: tf.constant(value) for key, value in inputs.items()})
+                return {key: tensor.numpy() for key, tensor in answers.items()}
 
-    bar = progress("export: checks", len(_BATCHES), unit="batch")
-
-    def check(batch: int) -> dict[str, float]:
-        found = compare(golden_inputs(spec, batch, _SEED, scales, memory_dim), call, what)
-        bar.update()
-        return found
-
-    try:
-        return largest(check(batch) for batch in _BATCHES)
-    except tf.errors.InvalidArgumentError as error:
-        raise LogoError(
-            f"{what}: the export does not run: {str(error.message).splitlines()[0]}"
-        ) from None
-    finally:
-        bar.close()
+            prefix = "" if name == signatures.SIGNATURE else f"{name}/"
+            for batch in _BATCHES:
+                golden = golden_inputs(spec, batch, _SEED, scales, memory_dim)
+                try:
+                    differences = signature.compare(golden, call, what)
+                except tf.errors.InvalidArgumentError as error:
+                    reason = str(error.message).splitlines()[0]
+                    raise LogoError(f"{what}: the export does not run: {reason}") from None
+                found.append({f"{prefix}{key}": value for key, value in differences.items()})
+                bar.update()
+            one = signature.inputs(golden_inputs(spec, 1, _SEED, scales, memory_dim))
+            exchanges.append(Exchange(name, one, call(one)))
+    return largest(found), exchanges

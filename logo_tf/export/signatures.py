@@ -99,9 +99,9 @@ def world_model_signature(model: WorldModel) -> Traced:
     """Trace a world model's ``serving_default``, with a free batch size; see above."""
     spec = model.spec
     inputs = [
-        _float((None, spec.num_agents, spec.observation_dim), "observations"),
+        float_input((None, spec.num_agents, spec.observation_dim), "observations"),
         tf.TensorSpec((None, *spec.action_shape), tf.as_dtype(spec.action_dtype), "actions"),
-        _float((None, spec.state_dim), "state"),
+        float_input((None, spec.state_dim), "state"),
     ]
 
     def answer(
@@ -113,18 +113,18 @@ def world_model_signature(model: WorldModel) -> Traced:
         bound = None if model.memory_dim else model.calibration
         return prediction_tensors(predicted, spec, bound)
 
-    return _trace(answer, inputs)
+    return trace(answer, inputs)
 
 
 def policy_signature(policy: ExportablePolicy) -> Traced:
     """Trace a joint policy's ``serving_default``, with a free batch size; see above."""
     spec, n = policy.spec, policy.spec.num_agents
     agents = [policy.agent_function(i) for i in range(n)]
-    inputs = [_float((None, n, spec.observation_dim), "observations")]
+    inputs = [float_input((None, n, spec.observation_dim), "observations")]
     if spec.discrete:
-        inputs.append(_float((None, n, spec.action_dim), "legal_actions"))
+        inputs.append(float_input((None, n, spec.action_dim), "legal_actions"))
     if policy.memory_dim:
-        inputs.append(_float((None, n, policy.memory_dim), "memory"))
+        inputs.append(float_input((None, n, policy.memory_dim), "memory"))
 
     def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
         chosen, memories = [], []
@@ -144,7 +144,7 @@ def policy_signature(policy: ExportablePolicy) -> Traced:
             named["next_memory"] = tf.stack(memories, axis=1)
         return named
 
-    return _trace_named(answer, inputs)
+    return trace_named(answer, inputs)
 
 
 def agent_signature(policy: ExportablePolicy, agent: int) -> Traced:
@@ -188,11 +188,11 @@ def _edge_signature(
     action_dim: int,
     more: list[tf.TensorSpec],
 ) -> Traced:
-    inputs = [_float((1, observation_dim), "observation"), *more]
+    inputs = [float_input((1, observation_dim), "observation"), *more]
     if policy.spec.discrete:
-        inputs.append(_float((1, action_dim), "legal_actions"))
+        inputs.append(float_input((1, action_dim), "legal_actions"))
     if policy.memory_dim:
-        inputs.append(_float((1, policy.memory_dim), "memory"))
+        inputs.append(float_input((1, policy.memory_dim), "memory"))
 
     def answer(**given: tf.Tensor) -> dict[str, tf.Tensor]:
         action, after = outputs(given)
@@ -203,7 +203,7 @@ def _edge_signature(
             named["next_memory"] = tf.identity(after)
         return named
 
-    return _trace_named(answer, inputs)
+    return trace_named(answer, inputs)
 
 
 def agent_mask(observations: tf.Tensor, spec: ScenarioSpec) -> tf.Tensor:
@@ -259,17 +259,18 @@ def describe(function: Any) -> dict[str, dict[str, dict[str, Any]]]:
     }
 
 
-def _trace(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
+def trace(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
+    """Trace a function of named inputs, given in the same order, that answers named tensors."""
     function = tf.function(answer, input_signature=inputs).get_concrete_function()
     module = tf.Module()
     module.weights = list(function.variables)
     return Traced(function, module)
 
 
-def _trace_named(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
-    """As ``_trace``, of an answer that is given its inputs by name."""
+def trace_named(answer: Callable[..., Any], inputs: list[tf.TensorSpec]) -> Traced:
+    """As ``trace``, of an answer that is given its inputs by name."""
     names = [spec.name for spec in inputs]
-    return _trace(lambda *given: answer(**dict(zip(names, given, strict=True))), inputs)
+    return trace(lambda *given: answer(**dict(zip(names, given, strict=True))), inputs)
 
 
 def _described(tensor: Any) -> dict[str, Any]:
@@ -277,5 +278,6 @@ def _described(tensor: Any) -> dict[str, Any]:
     return {"dtype": tensor.dtype.name, "shape": shape}
 
 
-def _float(shape: tuple[int | None, ...], name: str) -> tf.TensorSpec:
+def float_input(shape: tuple[int | None, ...], name: str) -> tf.TensorSpec:
+    """An input of float32; None is a free size."""
     return tf.TensorSpec(shape, tf.float32, name)

@@ -162,8 +162,9 @@ def unroll(
 
     def advance(t: tf.Tensor, branch: Branch, kept: Any) -> tuple:
         actions, memory = choose(t, branch)
-        after, *step = _step(model, branch, actions, memory)
-        kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, keep(*step))
+        after, step, predicted = _step(model, branch, actions, memory)
+        values = keep(step, predicted)
+        kept = tf.nest.map_structure(lambda array, value: array.write(t, value), kept, values)
         return t + 1, after, kept
 
     _, last, kept = tf.while_loop(lambda t, *_: t < horizon, advance, (tf.constant(0), start, kept))

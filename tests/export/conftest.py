@@ -33,7 +33,9 @@ class FakeWorldModel(tf.Module):
         layer.set_weights([rng.normal(size=w.shape) * 0.3 for w in layer.get_weights()])
         self._layer = layer
 
-    def step(self, state: Any, observations: Any, actions: Any, agent_mask: Any) -> Prediction:
+    def step(
+        self, state: Any, observations: Any, actions: Any, agent_mask: Any, memory: Any = None
+    ) -> Prediction:
         if self.spec.discrete:
             actions = tf.one_hot(actions, self.spec.action_dim)
         batch = tf.shape(state)[0]
