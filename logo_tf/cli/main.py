@@ -12,7 +12,18 @@ from absl import app, flags
 from absl import logging as absl_logging
 
 import logo_tf
-from logo_tf.cli import data, edge, experiment, export, model, policy, run, scenarios, show
+from logo_tf.cli import (
+    data,
+    edge,
+    experiment,
+    export,
+    model,
+    policy,
+    publish,
+    run,
+    scenarios,
+    show,
+)
 from logo_tf.cli.parser import Parser
 from logo_tf.errors import LogoError
 
@@ -67,7 +78,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"logo-tf {logo_tf.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for file in (run, scenarios, data, model, policy, experiment, export, edge, show):
+    for file in (run, scenarios, data, model, policy, experiment, export, publish, edge, show):
         file.add(verbs)
     return parser
 

@@ -2,7 +2,8 @@
 
 ``REPOSITORY/NAME/VERSION/`` is TensorFlow Serving's layout. A version grows in
 ``VERSION.partial``, which no server lists because it is not a number, and
-``artifacts`` syncs and renames it; existing versions are only counted.
+``artifacts`` syncs and renames it; existing versions are only counted. ``VERSION.withdrawn``
+is one that was rolled back, whose number is not given again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import tensorflow as tf
 from logo_tf import artifacts
 from logo_tf.errors import LogoError
 
+# Behind the number of a version that was rolled back: no server lists it.
+WITHDRAWN = ".withdrawn"
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
@@ -65,15 +68,33 @@ def new_version(repository: Path, name: str) -> Iterator[Path]:
             raise LogoError(
                 f"{folder}: a file stands where a folder is needed; choose another name"
             ) from None
-        # Held while the number is chosen and filled, so that two exports never share one.
-        busy = f"{folder}: another process is exporting under this name"
         try:
-            with artifacts.locked(folder / "export.lock", busy):
-                path = folder / str(max(versions(folder), default=0) + 1)
+            # Held while the number is chosen and filled, so that two exports never share one.
+            with locked_folder(folder):
+                path = folder / str(_next(folder))
                 with artifacts.writing(path):
                     yield path
         finally:
             _remove_if_empty(folder)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Hold a model's folder against other exports.
+
+    Raises:
+      LogoError: another process holds it.
+    """
+    busy = f"{folder}: another process is exporting under this name"
+    with artifacts.locked(folder / "export.lock", busy):
+        yield
+
+
+def _next(folder: Path) -> int:
+    """The number after all that were given, those that were rolled back too."""
+    withdrawn = (child.name.removesuffix(WITHDRAWN) for child in folder.glob(f"*{WITHDRAWN}"))
+    numbers = [int(name) for name in withdrawn if name.isascii() and name.isdigit()]
+    return max([*versions(folder), *numbers], default=0) + 1
 
 
 def _remove_if_empty(folder: Path) -> None:
