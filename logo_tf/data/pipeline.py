@@ -6,7 +6,7 @@ uninterrupted one would have seen, and no iterator state has to be saved.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from logo_tf import seeds
 from logo_tf.data.store import Dataset
+from logo_tf.data.tables import constant, table_of
 from logo_tf.data.transitions import Transitions
 from logo_tf.errors import LogoError
 
@@ -47,9 +48,8 @@ def transitions(
     Raises:
       LogoError: no episode, an index out of range, or a size below 1.
     """
-    table = _Table(dataset)
-    rows = _constant(dataset.transition_rows(episodes))
-    return _rows(rows, batch_size, seeds.pair(seed, "transitions"), start, table.gather, only)
+    source = _Source(dataset, episodes)
+    return _rows(source, batch_size, seeds.pair(seed, "transitions"), start, source.gather, only)
 
 
 def windows(
@@ -88,13 +88,12 @@ def windows(
     """
     if length < 1:
         raise LogoError(f"window length must be at least 1, got {length}")
-    table = _Table(dataset)
-    rows = _constant(dataset.transition_rows(episodes))
+    source = _Source(dataset, episodes)
 
     def gather(first: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
-        return table.gather_windows(first, length, context)
+        return source.gather_windows(first, length, context)
 
-    return _rows(rows, batch_size, seeds.pair(seed, "windows"), start, gather, only)
+    return _rows(source, batch_size, seeds.pair(seed, "windows"), start, gather, only)
 
 
 def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
@@ -112,73 +111,81 @@ def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -
       LogoError: no episode, an index out of range, or a size below 1.
     """
     _require_size(batch_size)
-    table = _Table(dataset)
+    source = _Source(dataset, episodes)
+
+    def gather(places: tf.Tensor) -> Transitions:
+        return source.gather(source.rows(places))
+
     with tf.device("/CPU:0"):
-        stream = tf.data.Dataset.from_tensor_slices(dataset.transition_rows(episodes))
-        return stream.batch(batch_size).map(table.gather).prefetch(2)
+        return tf.data.Dataset.range(source.count).batch(batch_size).map(gather).prefetch(2)
 
 
-class _Table:
-    """The dataset's rows as tensors in memory, and how batches are gathered from them.
+class _Source:
+    """A dataset's transitions: which rows they are, and what stands there."""
 
-    Two rows of padding follow the last one, so that padding is gathered like the rest:
-    a padded transition's next row is padding too.
-    """
+    def __init__(self, dataset: Dataset, episodes: np.ndarray | None) -> None:
+        self._table = table_of(dataset)
+        self._legal_shape = dataset.spec.num_agents, dataset.spec.legal_dim
+        self._padding_row = len(dataset.rows)
+        # An episode a number: a row a number would be as much as a column.
+        self._first = constant(dataset.first_rows)
+        self._last = constant(dataset.first_rows + dataset.lengths)  # the bootstrap row
+        self._terminated = constant(dataset.terminated)
+        index = dataset.transitions(episodes)
+        self.count = len(index)
+        self._chosen, self._begins = constant(index.first), constant(index.begins)
 
-    def __init__(self, dataset: Dataset) -> None:
-        last = dataset.first_rows + dataset.lengths  # the bootstrap row
-        ends = np.repeat(last, dataset.lengths + 1)
-        terminals = np.zeros(len(ends), np.float32)
-        terminals[last[dataset.terminated] - 1] = 1.0
-        self._agents, self._legal_dim = dataset.spec.num_agents, dataset.spec.legal_dim
-        self._padding_row = len(ends)
-        self._ends = _constant(ends)
-        self._begins = _constant(np.repeat(dataset.first_rows, dataset.lengths + 1))
-        self._observations = _padded(dataset.field("observations"))
-        self._state = _padded(dataset.field("state"))
-        self._actions = _padded(dataset.field("actions"))
-        self._rewards = _padded(dataset.field("rewards"))
-        self._legal = _padded(dataset.field("legal_actions"), fill=True)
-        self._alive = _padded(np.asarray(dataset.field("agent_mask"), np.float32))
-        self._terminals = _padded(terminals)
+    def rows(self, places: tf.Tensor) -> tf.Tensor:
+        """Rows (...) of the transitions at places (...) of 0 to ``count`` - 1."""
+        episode = _stretch(self._begins, places)
+        return tf.gather(self._chosen, episode) + places - tf.gather(self._begins, episode)
 
     def gather(self, rows: tf.Tensor) -> Transitions:
         """Transitions (..., ...) at rows (...)."""
-        after = rows + 1
+        now, after = self._table.gather(rows)
+        episode = _stretch(self._first, rows)
+        ends = tf.gather(self._terminated, episode) & (rows + 1 == tf.gather(self._last, episode))
         return Transitions(
-            observations=tf.gather(self._observations, rows),
-            state=tf.gather(self._state, rows),
-            actions=tf.gather(self._actions, rows),
-            rewards=tf.gather(self._rewards, rows),
-            next_observations=tf.gather(self._observations, after),
-            next_state=tf.gather(self._state, after),
-            terminals=tf.gather(self._terminals, rows),
-            legal_actions=self._legal_rows(rows),
-            next_legal_actions=self._legal_rows(after),
-            agent_mask=tf.gather(self._alive, rows),
-            next_agent_mask=tf.gather(self._alive, after),
+            observations=now["observations"],
+            state=now["state"],
+            actions=now["actions"],
+            rewards=now["rewards"],
+            next_observations=after["observations"],
+            next_state=after["state"],
+            terminals=tf.cast(ends, tf.float32),
+            legal_actions=self._legal(now, rows),
+            next_legal_actions=self._legal(after, rows),
+            agent_mask=tf.cast(now["agent_mask"], tf.float32),
+            next_agent_mask=tf.cast(after["agent_mask"], tf.float32),
         )
 
     def gather_windows(
         self, first: tf.Tensor, length: int, context: int = 0
     ) -> tuple[Transitions, tf.Tensor]:
         """Windows (..., C + T, ...) around the rows ``first``, and their mask (..., C + T)."""
-        begin = tf.gather(self._begins, first)[..., None]
-        end = tf.gather(self._ends, first)[..., None]
+        episode = _stretch(self._first, first)
+        begin = tf.gather(self._first, episode)[..., None]
+        end = tf.gather(self._last, episode)[..., None]
         rows = first[..., None] + tf.range(-context, length, dtype=tf.int64)
         inside = tf.logical_and(rows >= begin, rows < end)
         rows = tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
         return self.gather(rows), tf.cast(inside, tf.float32)
 
-    def _legal_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        if self._legal_dim:
-            return tf.gather(self._legal, rows)
-        shape = tf.concat([tf.shape(rows), [self._agents, 0]], axis=0)
-        return tf.ensure_shape(tf.zeros(shape, tf.bool), (*rows.shape, self._agents, 0))
+    def _legal(self, fields: Mapping[str, tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
+        if "legal_actions" in fields:
+            return fields["legal_actions"]
+        shape = tf.concat([tf.shape(rows), self._legal_shape], axis=0)
+        return tf.ensure_shape(tf.zeros(shape, tf.bool), (*rows.shape, *self._legal_shape))
+
+
+def _stretch(begins: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Of stretches that begin there, one after the other, that in which each number lies."""
+    found = tf.searchsorted(begins, tf.reshape(numbers, [-1]), side="right", out_type=tf.int64)
+    return tf.reshape(found - 1, tf.shape(numbers))
 
 
 def _rows(
-    rows: tf.Tensor,
+    source: _Source,
     batch_size: int,
     seed: tuple[int, int],
     start: int,
@@ -194,12 +201,12 @@ def _rows(
         index = tf.random.stateless_uniform(
             (_BATCHES_PER_DRAW, batch_size),
             seed=tf.stack([key, number]),
-            maxval=rows.shape[0],
+            maxval=source.count,
             dtype=tf.int64,
         )
         if only is not None:
             index = tf.gather(index, only, axis=1)
-        return tf.gather(rows, index)
+        return source.rows(index)
 
     with tf.device("/CPU:0"):
         key = tf.constant(seed[0] << 31 | seed[1], tf.int64)
@@ -213,14 +220,3 @@ def _rows(
 def _require_size(batch_size: int) -> None:
     if batch_size < 1:
         raise LogoError(f"batch size must be at least 1, got {batch_size}")
-
-
-def _padded(values: np.ndarray, fill: bool = False) -> tf.Tensor:
-    rows = np.full((2, *values.shape[1:]), fill, values.dtype)
-    return _constant(np.concatenate([values, rows]))
-
-
-def _constant(values: np.ndarray) -> tf.Tensor:
-    # On the CPU, where tf.data runs, and in eager memory: captured, not baked into the graph.
-    with tf.device("/CPU:0"):
-        return tf.constant(np.ascontiguousarray(values))
