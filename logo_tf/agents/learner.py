@@ -193,7 +193,7 @@ class _Training:
             curve.close()
         figures: dict[str, Any] = {
             "steps": config.steps,
-            "real_transitions": len(self._dataset.transition_rows(self._episodes)),
+            "real_transitions": len(self._dataset.transitions(self._episodes)),
             "parameters": _parameters(self.agent),
             **health.latest,
         }

@@ -6,7 +6,7 @@ uninterrupted one would have seen, and no iterator state has to be saved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from logo_tf import seeds
 from logo_tf.data.store import Dataset
-from logo_tf.data.tables import constant, table_of
+from logo_tf.data.tables import Fields, constant, table_of
 from logo_tf.data.transitions import Transitions
 from logo_tf.errors import LogoError
 
@@ -49,7 +49,9 @@ def transitions(
       LogoError: no episode, an index out of range, or a size below 1.
     """
     source = _Source(dataset, episodes)
-    return _rows(source, batch_size, seeds.pair(seed, "transitions"), start, source.gather, only)
+    with tf.device("/CPU:0"):
+        rows = _drawn(source.rows, source.count, batch_size, seed, "transitions", start, only)
+        return source.batches(rows, lambda batch, inside: batch)
 
 
 def windows(
@@ -90,10 +92,12 @@ def windows(
         raise LogoError(f"window length must be at least 1, got {length}")
     source = _Source(dataset, episodes)
 
-    def gather(first: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
-        return source.gather_windows(first, length, context)
+    def around(places: tf.Tensor) -> tf.Tensor:
+        return source.windows(source.rows(places), length, context)
 
-    return _rows(source, batch_size, seeds.pair(seed, "windows"), start, gather, only)
+    with tf.device("/CPU:0"):
+        rows = _drawn(around, source.count, batch_size, seed, "windows", start, only)
+        return source.batches(rows, lambda batch, inside: (batch, inside))
 
 
 def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
@@ -112,22 +116,19 @@ def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -
     """
     _require_size(batch_size)
     source = _Source(dataset, episodes)
-
-    def gather(places: tf.Tensor) -> Transitions:
-        return source.gather(source.rows(places))
-
     with tf.device("/CPU:0"):
-        return tf.data.Dataset.range(source.count).batch(batch_size).map(gather).prefetch(2)
+        rows = tf.data.Dataset.range(source.count).batch(batch_size).map(source.rows)
+        return source.batches(rows, lambda batch, inside: batch)
 
 
 class _Source:
-    """A dataset's transitions: which rows they are, and what stands there."""
+    """A dataset's transitions: which rows they are, and batches of what stands there."""
 
     def __init__(self, dataset: Dataset, episodes: np.ndarray | None) -> None:
         self._table = table_of(dataset)
         self._legal_shape = dataset.spec.num_agents, dataset.spec.legal_dim
         self._padding_row = len(dataset.rows)
-        # An episode a number: a row a number would be as much as a column.
+        # A number an episode, not a row: those would be as much as a column.
         self._first = constant(dataset.first_rows)
         self._last = constant(dataset.first_rows + dataset.lengths)  # the bootstrap row
         self._terminated = constant(dataset.terminated)
@@ -140,9 +141,27 @@ class _Source:
         episode = _stretch(self._begins, places)
         return tf.gather(self._chosen, episode) + places - tf.gather(self._begins, episode)
 
-    def gather(self, rows: tf.Tensor) -> Transitions:
-        """Transitions (..., ...) at rows (...)."""
-        now, after = self._table.gather(rows)
+    def windows(self, first: tf.Tensor, length: int, context: int) -> tf.Tensor:
+        """Rows (..., C + T) around the rows ``first``; padding outside of their episode."""
+        episode = _stretch(self._first, first)
+        begin = tf.gather(self._first, episode)[..., None]
+        end = tf.gather(self._last, episode)[..., None]
+        rows = first[..., None] + tf.range(-context, length, dtype=tf.int64)
+        inside = tf.logical_and(rows >= begin, rows < end)
+        return tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
+
+    def batches(
+        self, rows: tf.data.Dataset, shown: Callable[[Transitions, tf.Tensor], Any]
+    ) -> tf.data.Dataset:
+        """What is shown of the transitions (..., ...) at rows (...), and of which are real."""
+
+        def made(rows: tf.Tensor, now: Fields, after: Fields) -> Any:
+            inside = tf.cast(rows < self._padding_row, tf.float32)
+            return shown(self._transitions(rows, now, after), inside)
+
+        return self._table.stream(rows, made).prefetch(2)
+
+    def _transitions(self, rows: tf.Tensor, now: Fields, after: Fields) -> Transitions:
         episode = _stretch(self._first, rows)
         ends = tf.gather(self._terminated, episode) & (rows + 1 == tf.gather(self._last, episode))
         return Transitions(
@@ -159,19 +178,7 @@ class _Source:
             next_agent_mask=tf.cast(after["agent_mask"], tf.float32),
         )
 
-    def gather_windows(
-        self, first: tf.Tensor, length: int, context: int = 0
-    ) -> tuple[Transitions, tf.Tensor]:
-        """Windows (..., C + T, ...) around the rows ``first``, and their mask (..., C + T)."""
-        episode = _stretch(self._first, first)
-        begin = tf.gather(self._first, episode)[..., None]
-        end = tf.gather(self._last, episode)[..., None]
-        rows = first[..., None] + tf.range(-context, length, dtype=tf.int64)
-        inside = tf.logical_and(rows >= begin, rows < end)
-        rows = tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
-        return self.gather(rows), tf.cast(inside, tf.float32)
-
-    def _legal(self, fields: Mapping[str, tf.Tensor], rows: tf.Tensor) -> tf.Tensor:
+    def _legal(self, fields: Fields, rows: tf.Tensor) -> tf.Tensor:
         if "legal_actions" in fields:
             return fields["legal_actions"]
         shape = tf.concat([tf.shape(rows), self._legal_shape], axis=0)
@@ -184,37 +191,37 @@ def _stretch(begins: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
     return tf.reshape(found - 1, tf.shape(numbers))
 
 
-def _rows(
-    source: _Source,
+def _drawn(
+    rows_at: Callable[[tf.Tensor], tf.Tensor],
+    count: int,
     batch_size: int,
-    seed: tuple[int, int],
+    seed: int,
+    name: str,
     start: int,
-    gather: Callable[[tf.Tensor], Any],
     only: np.ndarray | None,
 ) -> tf.data.Dataset:
-    """Batches start, start + 1, ... of ``gather`` at rows picked with equal chance."""
+    """Rows of the batches start, start + 1, ...: ``rows_at`` places drawn with equal chance."""
     _require_size(batch_size)
     if start < 0:
         raise LogoError(f"start must be at least 0, got {start}")
+    first, second = seeds.pair(seed, name)
+    key = tf.constant(first << 31 | second, tf.int64)
 
     def draw(number: tf.Tensor) -> tf.Tensor:
-        index = tf.random.stateless_uniform(
+        places = tf.random.stateless_uniform(
             (_BATCHES_PER_DRAW, batch_size),
             seed=tf.stack([key, number]),
-            maxval=source.count,
+            maxval=count,
             dtype=tf.int64,
         )
         if only is not None:
-            index = tf.gather(index, only, axis=1)
-        return source.rows(index)
+            places = tf.gather(places, only, axis=1)
+        return rows_at(places)
 
-    with tf.device("/CPU:0"):
-        key = tf.constant(seed[0] << 31 | seed[1], tf.int64)
-        draws = tf.data.Dataset.counter(start // _BATCHES_PER_DRAW).map(draw)
-        batches = draws.unbatch().skip(start % _BATCHES_PER_DRAW)
-        # Gathered after unbatching: in TensorFlow 2.21, unbatching a tensor without
-        # elements, such as the legal actions of continuous agents, crashes the process.
-        return batches.map(gather).prefetch(2)
+    draws = tf.data.Dataset.counter(start // _BATCHES_PER_DRAW).map(draw)
+    # Gathered after unbatching: in TensorFlow 2.21, unbatching a tensor without elements,
+    # such as the legal actions of continuous agents, crashes the process.
+    return draws.unbatch().skip(start % _BATCHES_PER_DRAW)
 
 
 def _require_size(batch_size: int) -> None:

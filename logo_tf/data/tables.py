@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import math
+import time
 import weakref
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
 from logo_tf.data.rows import RowIndex, Rows
 from logo_tf.data.store import Dataset
+from logo_tf.errors import LogoError
 
 # A transition shows these again as what came after it.
 _SEEN = ("observations", "state", "legal_actions", "agent_mask")
 _DONE = ("actions", "rewards")
+# Batches that are read at once, where they are small: a call of Python costs as much as the
+# reads of one batch. And how many such calls wait for the disk side by side.
+_BATCHES_PER_READ, _READ_BYTES = 8, 2**22
+_READERS = 4
+
+Fields = Mapping[str, tf.Tensor]
+Made = Callable[[tf.Tensor, Fields, Fields], Any]
 
 
 class Table(Protocol):
@@ -23,15 +35,15 @@ class Table(Protocol):
     Padding is zeros, but every action is legal there; what comes after it is padding too.
     """
 
-    def gather(self, rows: tf.Tensor) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
-        """Gather inside a graph.
+    def stream(self, rows: tf.data.Dataset, made: Made) -> tf.data.Dataset:
+        """Turn a stream of row numbers into one of batches.
 
         Args:
-          rows: (...) int64, 0 to R; R is padding.
-
-        Returns:
-          Field -> (..., ...) of these rows, and of the row after each without actions and
-          rewards. Fields without numbers are left out.
+          rows: of tensors (...) int64 of 0 to R; R is padding. All have one shape but
+            the last, which may be smaller.
+          made: makes a batch, in a graph, of the numbers, of the fields of these rows
+            (..., ...), and of those fields of the row after each that can be seen. Fields
+            without numbers are left out.
         """
 
 
@@ -44,32 +56,38 @@ def table_of(dataset: Dataset) -> Table:
     return _held[dataset]
 
 
+@contextlib.contextmanager
+def plain_failures(dataset: Dataset) -> Iterator[None]:
+    """Raise the ``LogoError`` of a failed read, which TensorFlow wraps into one of its own."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        failure = _failures.get(dataset.rows)
+        if failure is None:
+            raise
+        raise failure from error
+
+
 class MemoryTable:
     """All rows as tensors."""
 
     def __init__(self, rows: Rows) -> None:
         """Read them; padding is gathered like the rest."""
         names = _stored(rows)
-        whole = {
-            name: np.full((len(rows) + 2, *shape), name == "legal_actions", dtype)
-            for name, (shape, dtype) in rows.fields.items()
-            if name in names
-        }
+        whole = {name: _padding(rows, name, len(rows) + 2) for name in names}
         for at, values in rows.blocks(RowIndex.all(len(rows)), names):
             for name, value in values.items():
                 whole[name][at[0] : at[-1] + 1] = value
         self._fields = {name: constant(whole.pop(name)) for name in names}
 
-    def gather(self, rows: tf.Tensor) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
+    def stream(self, rows: tf.data.Dataset, made: Made) -> tf.data.Dataset:
         """As the protocol says."""
-        after = rows + 1
-        return (
-            {name: tf.gather(values, rows) for name, values in self._fields.items()},
-            {
-                name: tf.gather(values, after)
-                for name, values in self._fields.items()
-                if name in _SEEN
-            },
+
+        def gather(rows: tf.Tensor, names: tuple[str, ...]) -> Fields:
+            return {n: tf.gather(x, rows) for n, x in self._fields.items() if n in names}
+
+        return rows.map(
+            lambda rows: made(rows, gather(rows, (*_SEEN, *_DONE)), gather(rows + 1, _SEEN))
         )
 
 
@@ -79,46 +97,105 @@ class DiskTable:
     def __init__(self, rows: Rows) -> None:
         """Args: rows: of the dataset."""
         self._rows = rows
-        self._names = _stored(rows)
-        self._after = tuple(name for name in self._names if name in _SEEN)
+        names = _stored(rows)
+        self._record = np.dtype([(n, rows.fields[n][1], rows.fields[n][0]) for n in names])
+        self._padding = np.zeros((), self._record)
+        if "legal_actions" in names:
+            self._padding["legal_actions"] = True
 
-    def gather(self, rows: tf.Tensor) -> tuple[Mapping[str, tf.Tensor], Mapping[str, tf.Tensor]]:
+    def stream(self, rows: tf.data.Dataset, made: Made) -> tf.data.Dataset:
         """As the protocol says."""
-        names = (*self._names, *self._after)
-        kinds = [self._rows.fields[name] for name in names]
-        values = tf.numpy_function(self._read, [rows], [dtype for _, dtype in kinds], False)
-        for value, (shape, _) in zip(values, kinds, strict=True):
-            value.set_shape((*rows.shape, *shape))
-        count = len(self._names)
-        return (
-            dict(zip(self._names, values[:count], strict=True)),
-            dict(zip(self._after, values[count:], strict=True)),
-        )
+        size = 2 * self._record.itemsize
+        shape = rows.element_spec.shape
+        at_once = _READ_BYTES // (size * math.prod(n or 1 for n in shape))
 
-    def _read(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Fields of the rows, then fields of the rows after them."""
-        flat = rows.reshape(-1)
-        real = flat < len(self._rows)
-        kept = flat if real.all() else flat[real]
+        def read(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            return rows, tf.ensure_shape(
+                tf.numpy_function(self._read, [rows], tf.uint8, stateful=False),
+                (*rows.shape, size),
+            )
+
+        def decode(rows: tf.Tensor, both: tf.Tensor) -> Any:
+            return made(rows, *(self._fields(part) for part in tf.split(both, 2, axis=-1)))
+
+        options = tf.data.Options()
+        # Waiting for a disk must not take the threads that training computes with.
+        options.threading.private_threadpool_size = _READERS + 1
+        several = rows.batch(min(max(at_once, 1), _BATCHES_PER_READ))
+        found = several.map(read, num_parallel_calls=_READERS).unbatch()
+        return found.map(decode).with_options(options)
+
+    def _fields(self, records: tf.Tensor) -> Fields:
+        """Fields (..., ...) of records, (..., bytes) uint8."""
+        found = {}
+        for name in self._record.names or ():
+            shape, dtype = self._rows.fields[name]
+            begin, count = self._record.fields[name][1], math.prod(shape)
+            values = records[..., begin : begin + count * dtype.itemsize]
+            if dtype == bool:
+                values = tf.cast(values, tf.bool)
+            else:
+                values = tf.reshape(values, [*_sizes(records), count, dtype.itemsize])
+                values = tf.bitcast(values, dtype)
+            found[name] = tf.reshape(values, [*_sizes(records), *shape])
+        return found
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        """(..., 2 records) uint8: of each row and of the one after it."""
+        with _settling.reading():
+            try:
+                both = self._records(rows.reshape(-1))
+            except LogoError as error:
+                _failures[self._rows] = error
+                raise
+        return both.view(np.uint8).reshape(*rows.shape, -1)
+
+    def _records(self, rows: np.ndarray) -> np.ndarray:
+        """(M, 2) records."""
+        both = np.empty((len(rows), 2), self._record)
+        real = rows < len(self._rows)
+        if not real.all():
+            both[~real] = self._padding
+            rows = rows[real]
         # Of each run of rows that follow one another, the row after the last is read too.
-        last = np.append(np.diff(kept) != 1, True)
-        place = np.arange(len(kept)) + np.concatenate([[0], np.cumsum(last)[:-1]])
-        wanted = np.insert(kept, np.flatnonzero(last) + 1, kept[last] + 1)
-        found = self._rows.read(wanted, self._names)
+        last = np.append(np.diff(rows) != 1, True)
+        place = np.arange(len(rows)) + np.cumsum(last) - last
+        wanted = np.insert(rows, np.flatnonzero(last) + 1, rows[last] + 1)
+        found = np.empty(len(wanted), self._record)
+        for name, values in self._rows.read(wanted, self._record.names or ()).items():
+            found[name] = values
+        both[real] = np.stack([found[place], found[place + 1]], axis=1)
+        return both
 
-        def shaped(name: str, place: np.ndarray) -> np.ndarray:
-            values = found[name][place]
-            if kept is not flat:
-                shape = (len(flat), *values.shape[1:])
-                spread = np.full(shape, name == "legal_actions", values.dtype)
-                spread[real] = values
-                values = spread
-            return values.reshape(*rows.shape, *values.shape[1:])
 
-        return [
-            *(shaped(name, place) for name in self._names),
-            *(shaped(name, place + 1) for name in self._after),
-        ]
+class _Settling:
+    """Ends the interpreter only when no thread of tf.data is about to call it.
+
+    Streams read ahead, by calling Python. A thread that asks for the interpreter while that
+    is being taken down never returns, and who waits for the thread, as the end of a stream
+    does, hangs. Streams that nobody asks stop when they are a few batches ahead.
+    """
+
+    _QUIET, _PATIENCE = 0.1, 5.0  # seconds
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around every call from a stream."""
+        if not self._last:
+            atexit.register(self._settle)
+        self._last = math.inf
+        try:
+            yield
+        finally:
+            self._last = time.monotonic()
+
+    def _settle(self) -> None:
+        until = time.monotonic() + self._PATIENCE
+        while time.monotonic() < min(self._last + self._QUIET, until):
+            time.sleep(0.01)  # lets the other threads in
 
 
 def constant(values: np.ndarray) -> tf.Tensor:
@@ -127,10 +204,21 @@ def constant(values: np.ndarray) -> tf.Tensor:
         return tf.constant(np.ascontiguousarray(values))
 
 
+def _padding(rows: Rows, name: str, count: int) -> np.ndarray:
+    shape, dtype = rows.fields[name]
+    return np.full((count, *shape), name == "legal_actions", dtype)
+
+
 def _stored(rows: Rows) -> tuple[str, ...]:
-    return tuple(
-        name for name in (*_SEEN, *_DONE) if 0 not in rows.fields[name][0]
-    )
+    return tuple(name for name in (*_SEEN, *_DONE) if 0 not in rows.fields[name][0])
+
+
+def _sizes(values: tf.Tensor) -> list[Any]:
+    """Of all axes but the last: numbers where they are known."""
+    shape = tf.shape(values)
+    return [size or shape[axis] for axis, size in enumerate(values.shape[:-1])]
 
 
 _held: weakref.WeakKeyDictionary[Dataset, Table] = weakref.WeakKeyDictionary()
+_failures: weakref.WeakKeyDictionary[Rows, LogoError] = weakref.WeakKeyDictionary()
+_settling = _Settling()
