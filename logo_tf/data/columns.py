@@ -117,9 +117,7 @@ class ColumnFile:
             raise LogoError(f"{file}: not a whole .npy file ({reason}); make it again") from None
         self.rows = found[0]
 
-    def _shape(
-        self, shape: tuple[int | None, ...], dtype: np.dtype
-    ) -> tuple[tuple[int, ...], int]:
+    def _shape(self, shape: tuple[int | None, ...], dtype: np.dtype) -> tuple[tuple[int, ...], int]:
         """The shape it has, and where its rows begin."""
         with open(self.descriptor, "rb", closefd=False) as stream:
             version = np.lib.format.read_magic(stream)

@@ -58,9 +58,7 @@ class Dataset:
         the same.
     """
 
-    def __init__(
-        self, path: Path, manifest: artifacts.Manifest, holding: Holding = "auto"
-    ) -> None:
+    def __init__(self, path: Path, manifest: artifacts.Manifest, holding: Holding = "auto") -> None:
         """Open the files; ``load_dataset`` checks them first.
 
         Raises:

@@ -107,7 +107,9 @@ class DiskTable:
         """As the protocol says."""
         size = 2 * self._record.itemsize
         shape = rows.element_spec.shape
-        at_once = _READ_BYTES // (size * math.prod(n or 1 for n in shape))
+        at_once = 1
+        if shape.is_fully_defined():
+            at_once = min(_READ_BYTES // (size * shape.num_elements()), _BATCHES_PER_READ)
 
         def read(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return rows, tf.ensure_shape(
@@ -121,7 +123,7 @@ class DiskTable:
         options = tf.data.Options()
         # Waiting for a disk must not take the threads that training computes with.
         options.threading.private_threadpool_size = _READERS + 1
-        several = rows.batch(min(max(at_once, 1), _BATCHES_PER_READ))
+        several = rows.batch(max(at_once, 1))
         found = several.map(read, num_parallel_calls=_READERS).unbatch()
         return found.map(decode).with_options(options)
 
@@ -132,7 +134,7 @@ class DiskTable:
             shape, dtype = self._rows.fields[name]
             begin, count = self._record.fields[name][1], math.prod(shape)
             values = records[..., begin : begin + count * dtype.itemsize]
-            if dtype == bool:
+            if dtype.kind == "b":
                 values = tf.cast(values, tf.bool)
             else:
                 values = tf.reshape(values, [*_sizes(records), count, dtype.itemsize])
