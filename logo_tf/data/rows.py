@@ -102,7 +102,7 @@ class Rows:
         Raises:
           LogoError: a file is shorter than it was when it was opened, or the disk fails.
         """
-        found = {}
+        found: dict[str, np.ndarray] = {}
         runs = self._runs(rows) if len(rows) else None
         for table in self._tables:
             wanted = [name for name in table.names if name in names]

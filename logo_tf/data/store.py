@@ -105,12 +105,14 @@ class Dataset:
         edges = np.searchsorted(
             self.first_rows, np.arange(0, len(self.rows), self.rows.rows_at_once)
         )
-        found = np.empty(self.num_episodes, dtype)
+        found: np.ndarray = np.empty(self.num_episodes, dtype)
         for begin, end in itertools.pairwise(np.unique([*edges, self.num_episodes])):
             first = self.first_rows[begin]
             rows = np.arange(first, self.first_rows[end - 1] + self.lengths[end - 1] + 1)
-            rewards = self.rows.read(rows, ("rewards",))["rewards"].astype(dtype)
-            found[begin:end] = combine.reduceat(rewards, self.first_rows[begin:end] - first)
+            rewards = self.rows.read(rows, ("rewards",))["rewards"]
+            found[begin:end] = combine.reduceat(
+                rewards.astype(dtype), self.first_rows[begin:end] - first
+            )
         return found
 
     def field(self, name: str) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import math
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -109,7 +110,7 @@ class DiskTable:
         shape = rows.element_spec.shape
         at_once = 1
         if shape.is_fully_defined():
-            at_once = min(_READ_BYTES // (size * shape.num_elements()), _BATCHES_PER_READ)
+            at_once = min(_READ_BYTES // (size * shape.num_elements()), _BATCHES_PER_READ) or 1
 
         def read(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return rows, tf.ensure_shape(
@@ -123,21 +124,21 @@ class DiskTable:
         options = tf.data.Options()
         # Waiting for a disk must not take the threads that training computes with.
         options.threading.private_threadpool_size = _READERS + 1
-        several = rows.batch(max(at_once, 1))
+        several = rows.batch(at_once)
         found = several.map(read, num_parallel_calls=_READERS).unbatch()
         return found.map(decode).with_options(options)
 
     def _fields(self, records: tf.Tensor) -> Fields:
         """Fields (..., ...) of records, (..., bytes) uint8."""
-        found = {}
+        found, begin = {}, 0
         for name in self._record.names or ():
             shape, dtype = self._rows.fields[name]
-            begin, count = self._record.fields[name][1], math.prod(shape)
-            values = records[..., begin : begin + count * dtype.itemsize]
+            end = begin + math.prod(shape) * dtype.itemsize
+            values, begin = records[..., begin:end], end
             if dtype.kind == "b":
                 values = tf.cast(values, tf.bool)
             else:
-                values = tf.reshape(values, [*_sizes(records), count, dtype.itemsize])
+                values = tf.reshape(values, [*_sizes(records), -1, dtype.itemsize])
                 values = tf.bitcast(values, dtype)
             found[name] = tf.reshape(values, [*_sizes(records), *shape])
         return found
@@ -181,22 +182,30 @@ class _Settling:
     _QUIET, _PATIENCE = 0.1, 5.0  # seconds
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
         self._last = 0.0
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
         """Around every call from a stream."""
-        if not self._last:
-            atexit.register(self._settle)
-        self._last = math.inf
+        with self._lock:
+            if not self._last:
+                atexit.register(self._settle)
+            self._running += 1
+            self._last = time.monotonic()
         try:
             yield
         finally:
-            self._last = time.monotonic()
+            with self._lock:
+                self._running -= 1
+                self._last = time.monotonic()
 
     def _settle(self) -> None:
         until = time.monotonic() + self._PATIENCE
-        while time.monotonic() < min(self._last + self._QUIET, until):
+        while time.monotonic() < until:
+            if not self._running and time.monotonic() > self._last + self._QUIET:
+                return
             time.sleep(0.01)  # lets the other threads in
 
 
