@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -79,7 +80,8 @@ class _Moments(NamedTuple):
 def standardisation(dataset: Dataset, episodes: np.ndarray | None = None) -> Standardisation:
     """Measure states and observations on all rows, rewards on transitions.
 
-    The data are read twice, a block of rows at a time.
+    The data are read twice, a block of rows at a time; what was measured once is remembered
+    as long as the dataset is.
 
     Args:
       dataset: the dataset.
@@ -88,6 +90,14 @@ def standardisation(dataset: Dataset, episodes: np.ndarray | None = None) -> Sta
     Raises:
       LogoError: no episode, or an index out of range.
     """
+    known = _measured.setdefault(dataset, {})
+    chosen = None if episodes is None else np.asarray(episodes, np.int64).tobytes()
+    if chosen not in known:
+        known[chosen] = _measure(dataset, episodes)
+    return known[chosen]
+
+
+def _measure(dataset: Dataset, episodes: np.ndarray | None) -> Standardisation:
     reward, state, *each = _moments(dataset, episodes)
     observation = _Moments(*(np.stack(parts) for parts in zip(*each, strict=True)))
     return Standardisation(
@@ -176,3 +186,8 @@ def _read(name: str, value: Any) -> Any:
     if name.startswith("reward"):
         return float(value)
     return np.asarray(value, bool if name.endswith("constant") else np.float32)
+
+
+_measured: weakref.WeakKeyDictionary[Dataset, dict[bytes | None, Standardisation]] = (
+    weakref.WeakKeyDictionary()
+)
