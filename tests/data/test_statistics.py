@@ -15,7 +15,7 @@ from logo_tf.data.duplicates import Duplicates
 from logo_tf.data.plots import write_plots
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.statistics import Padding, Summary, statistics
-from logo_tf.data.store import Dataset, write_dataset
+from logo_tf.data.store import Dataset, load_dataset, write_dataset
 from logo_tf.data.table import statistics_table
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
