@@ -106,12 +106,15 @@ class ColumnFile:
         self.path = file
         try:
             self.descriptor = os.open(file, os.O_RDONLY)
-            weakref.finalize(self, os.close, self.descriptor)
+        except FileNotFoundError:
+            raise LogoError(f"{file}: missing; make the dataset again") from None
+        except OSError as error:  # such as more shards than the process may open files
+            raise LogoError(f"{file}: cannot be opened: {error.strerror}") from None
+        weakref.finalize(self, os.close, self.descriptor)
+        try:
             # Rows are read here and there; what would be read ahead of them is never used.
             os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
             found, self.header = self._shape(shape, dtype)
-        except FileNotFoundError:
-            raise LogoError(f"{file}: missing; make the dataset again") from None
         except (ValueError, OSError, EOFError) as error:
             reason = " ".join(str(error).split())
             raise LogoError(f"{file}: not a whole .npy file ({reason}); make it again") from None

@@ -179,7 +179,7 @@ class _Settling:
     does, hangs. Streams that nobody asks stop when they are a few batches ahead.
     """
 
-    _QUIET, _PATIENCE = 0.1, 5.0  # seconds
+    _QUIET, _PATIENCE = 0.5, 10.0  # seconds; threads of a busy machine may wait for long
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
