@@ -28,6 +28,7 @@ from logo_tf.artifacts import Manifest
 from logo_tf.config import require, to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset, split_episodes
+from logo_tf.data.tables import plain_failures
 from logo_tf.metrics import ConsoleLogger, JsonlLogger, Loggers, MetricLogger, forget_after
 from logo_tf.replicas import ALONE, Replicas
 from logo_tf.reproducible import reproducible_graphs
@@ -79,7 +80,8 @@ def train_policy(
     Raises:
       LogoError: the algorithm does not fit the action kind or the settings, the world
         model does not fit the dataset, a term needs imagined rows and there would be none,
-        ``out`` exists or holds other work, the training diverged, or a worker is gone.
+        ``out`` exists or holds other work, the training diverged, a file of the dataset
+        was cut short, or a worker is gone.
     """
     out = Path(out)
     replicas = strategy or ALONE
@@ -104,7 +106,7 @@ def train_policy(
         model = load_world_model(world_model)
         parents["world_model"] = manifest.hash
     fingerprint = {"config": to_dict(config), "seed": seed, "parents": parents}
-    with replicas.writing(out, fingerprint) as aside:
+    with replicas.writing(out, fingerprint) as aside, plain_failures(dataset):
         training = _Training(dataset, config, seed, aside, portion, model, replicas)
         with reproducible_graphs():
             figures = training.run(loggers, probe)
@@ -193,7 +195,7 @@ class _Training:
             curve.close()
         figures: dict[str, Any] = {
             "steps": config.steps,
-            "real_transitions": len(self._dataset.transition_rows(self._episodes)),
+            "real_transitions": len(self._dataset.transitions(self._episodes)),
             "parameters": _parameters(self.agent),
             **health.latest,
         }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from logo_tf.cli import model_compare
-from logo_tf.cli.parser import add_settings, add_strategy, verb
+from logo_tf.cli.parser import add_data, add_settings, add_strategy, verb
 
 _KINDS = "logo, monolithic, ensemble, mamba or persistence (logo)"
 # Of these the pictures tell more, and JSON everything.
@@ -33,7 +33,7 @@ def add(verbs: Any) -> None:
         "train a world model on a dataset",
         "Killed or interrupted, the same command resumes.",
     )
-    parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
+    add_data(parser)
     parser.add_argument("--out", metavar="RUN", required=True, help="the world model's folder, new")
     parser.add_argument("--kind", metavar="K", help=_KINDS)
     add_strategy(parser)
@@ -83,7 +83,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.kind is not None:
         config = override(config, [f"kind={arguments.kind}"])
     config = resolve(config, arguments)
-    dataset = load_dataset(arguments.data)
+    dataset = load_dataset(arguments.data, holding=arguments.rows)
     strategy = import_replicas(arguments.strategy, "logo_tf.world_model.trainer")
     from logo_tf.world_model.trainer import train_world_model
 

@@ -79,6 +79,19 @@ def add_strategy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Let a verb that trains say which dataset, and where its rows are meanwhile."""
+    parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
+    parser.add_argument(
+        "--rows",
+        choices=("auto", "memory", "disk"),
+        default="auto",
+        metavar="R",
+        help="where the data are while training: in memory, or on disk, from which each batch "
+        "reads its rows; auto holds up to 512 MiB in memory. Results are the same (auto)",
+    )
+
+
 def _name(action: argparse.Action) -> str:
     return action.option_strings[0] if action.option_strings else str(action.metavar).lower()
 

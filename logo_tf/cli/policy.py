@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logo_tf.agents.config import PlanningConfig
-from logo_tf.cli.parser import add_settings, add_strategy, verb
+from logo_tf.cli.parser import add_data, add_settings, add_strategy, verb
 
 if TYPE_CHECKING:
     from logo_tf.agents.policy import TrainedPolicy
@@ -26,7 +26,7 @@ def add(verbs: Any) -> None:
         "train a policy on a dataset, and on what a world model imagines",
         "Killed or interrupted, the same command resumes.",
     )
-    parser.add_argument("--data", metavar="DIR", required=True, help="the dataset")
+    add_data(parser)
     parser.add_argument("--model", metavar="RUN", help="a world model; without it, real data alone")
     parser.add_argument(
         "--algorithm",
@@ -71,7 +71,7 @@ def train(arguments: argparse.Namespace) -> int:
 
     if arguments.algorithm is not None:
         require_algorithm(arguments.algorithm)
-    dataset = load_dataset(arguments.data)
+    dataset = load_dataset(arguments.data, holding=arguments.rows)
     base = default_config(arguments.algorithm, dataset.spec.action_kind)
     config = resolve(base, arguments)
     model = None if arguments.model is None else Path(arguments.model)

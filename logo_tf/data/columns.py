@@ -1,8 +1,11 @@
-""".npy columns that grow row by row on disk and are mapped back when read."""
+""".npy columns that grow row by row on disk, and whose rows are read where they stand."""
 
 from __future__ import annotations
 
 import io
+import math
+import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -76,43 +79,82 @@ def write_column(file: Path, values: np.ndarray) -> None:
     file.write_bytes(stream.getvalue())
 
 
-def read_column(file: Path, shape: tuple[int | None, ...], dtype: np.dtype) -> np.ndarray:
-    """Map a .npy file, read-only.
+class ColumnFile:
+    """A .npy file, open to be read at any row.
 
-    Args:
-      file: the file.
-      shape: the shape it must have; None matches any size.
-      dtype: the dtype it must have.
+    It is not mapped: pages of a map count as memory of the process, and a file that is cut
+    short while it is mapped kills it.
 
-    Raises:
-      LogoError: missing, not a whole .npy file, or of another shape or dtype.
+    Attributes:
+      path: the file.
+      rows: how many it holds.
+      descriptor: of the open file; it is closed with this object.
+      header: bytes before the first row.
     """
-    try:
-        with open(file, "rb") as stream:
+
+    def __init__(self, file: Path, shape: tuple[int | None, ...], dtype: np.dtype) -> None:
+        """Open it and read its header.
+
+        Args:
+          file: the file.
+          shape: the shape it must have; None matches any size.
+          dtype: the dtype it must have.
+
+        Raises:
+          LogoError: missing, not a whole .npy file, or of another shape or dtype.
+        """
+        self.path = file
+        try:
+            self.descriptor = os.open(file, os.O_RDONLY)
+        except FileNotFoundError:
+            raise LogoError(f"{file}: missing; make the dataset again") from None
+        except OSError as error:  # such as more shards than the process may open files
+            raise LogoError(f"{file}: cannot be opened: {error.strerror}") from None
+        weakref.finalize(self, os.close, self.descriptor)
+        try:
+            # Rows are read here and there; what would be read ahead of them is never used.
+            os.posix_fadvise(self.descriptor, 0, 0, os.POSIX_FADV_RANDOM)
+            found, self.header = self._shape(shape, dtype)
+        except (ValueError, OSError, EOFError) as error:
+            reason = " ".join(str(error).split())
+            raise LogoError(f"{file}: not a whole .npy file ({reason}); make it again") from None
+        self.rows = found[0]
+
+    def _shape(self, shape: tuple[int | None, ...], dtype: np.dtype) -> tuple[tuple[int, ...], int]:
+        """The shape it has, and where its rows begin."""
+        with open(self.descriptor, "rb", closefd=False) as stream:
             version = np.lib.format.read_magic(stream)
             if version != (1, 0):
                 raise ValueError(f"header version {version}")
             found, fortran, kind = np.lib.format.read_array_header_1_0(stream)
-            if fortran:
-                raise ValueError("Fortran order")
-            fits = len(found) == len(shape) and all(
-                want in (None, size) for size, want in zip(found, shape, strict=True)
+            header = stream.tell()
+        if fortran:
+            raise ValueError("Fortran order")
+        fits = len(found) == len(shape) and all(
+            want in (None, size) for size, want in zip(found, shape, strict=True)
+        )
+        if not fits or kind != dtype:
+            wanted = ", ".join("*" if size is None else str(size) for size in shape)
+            raise LogoError(
+                f"{self.path}: holds {kind} of shape {found}, expected {dtype} of ({wanted}); "
+                "make the dataset again"
             )
-            if not fits or kind != dtype:
-                wanted = ", ".join("*" if size is None else str(size) for size in shape)
-                raise LogoError(
-                    f"{file}: holds {kind} of shape {found}, expected {dtype} of ({wanted}); "
-                    "make the dataset again"
-                )
-        if 0 in found:
-            return np.zeros(found, dtype)  # an empty file cannot be mapped
-        mapped: np.ndarray = np.load(file, mmap_mode="r", allow_pickle=False)
-        return mapped
-    except FileNotFoundError:
-        raise LogoError(f"{file}: missing; make the dataset again") from None
-    except (ValueError, OSError, EOFError) as error:
-        reason = " ".join(str(error).split())
-        raise LogoError(f"{file}: not a whole .npy file ({reason}); make it again") from None
+        promised = header + math.prod(found) * dtype.itemsize
+        held = os.fstat(self.descriptor).st_size
+        if held < promised:
+            raise ValueError(f"{held} bytes, its header promises {promised}")
+        return found, header
+
+
+def read_column(file: Path, shape: tuple[int | None, ...], dtype: np.dtype) -> np.ndarray:
+    """Read a whole column into memory.
+
+    Raises:
+      LogoError: as ``ColumnFile`` raises.
+    """
+    ColumnFile(file, shape, dtype)
+    with open(file, "rb") as stream:
+        return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))
 
 
 def _close(stream: IO[bytes], quietly: bool) -> None:

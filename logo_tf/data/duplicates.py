@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from logo_tf.data.rows import Column
 from logo_tf.data.store import Dataset
 
 _ROWS_AT_ONCE = 65536
@@ -43,7 +44,7 @@ def duplicates(dataset: Dataset) -> Duplicates:
     )
 
 
-def _hashes(columns: Sequence[np.ndarray], rows: np.ndarray) -> np.ndarray:
+def _hashes(columns: Sequence[Column], rows: np.ndarray) -> np.ndarray:
     """(M,) uint64, one of each row of all columns together; 0 and -0 are the same."""
     found: list[bytes] = []
     for part in np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE)):

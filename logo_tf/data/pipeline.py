@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from logo_tf import seeds
 from logo_tf.data.store import Dataset
+from logo_tf.data.tables import Fields, constant, table_of
 from logo_tf.data.transitions import Transitions
 from logo_tf.errors import LogoError
 
@@ -47,9 +48,10 @@ def transitions(
     Raises:
       LogoError: no episode, an index out of range, or a size below 1.
     """
-    table = _Table(dataset)
-    rows = _constant(dataset.transition_rows(episodes))
-    return _rows(rows, batch_size, seeds.pair(seed, "transitions"), start, table.gather, only)
+    source = _Source(dataset, episodes)
+    with tf.device("/CPU:0"):
+        rows = _drawn(source.rows, source.count, batch_size, seed, "transitions", start, only)
+        return source.batches(rows, lambda batch, inside: batch)
 
 
 def windows(
@@ -88,13 +90,14 @@ def windows(
     """
     if length < 1:
         raise LogoError(f"window length must be at least 1, got {length}")
-    table = _Table(dataset)
-    rows = _constant(dataset.transition_rows(episodes))
+    source = _Source(dataset, episodes)
 
-    def gather(first: tf.Tensor) -> tuple[Transitions, tf.Tensor]:
-        return table.gather_windows(first, length, context)
+    def around(places: tf.Tensor) -> tf.Tensor:
+        return source.windows(source.rows(places), length, context)
 
-    return _rows(rows, batch_size, seeds.pair(seed, "windows"), start, gather, only)
+    with tf.device("/CPU:0"):
+        rows = _drawn(around, source.count, batch_size, seed, "windows", start, only)
+        return source.batches(rows, lambda batch, inside: (batch, inside))
 
 
 def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -> tf.data.Dataset:
@@ -112,115 +115,115 @@ def sequential(dataset: Dataset, episodes: np.ndarray | None, batch_size: int) -
       LogoError: no episode, an index out of range, or a size below 1.
     """
     _require_size(batch_size)
-    table = _Table(dataset)
+    source = _Source(dataset, episodes)
     with tf.device("/CPU:0"):
-        stream = tf.data.Dataset.from_tensor_slices(dataset.transition_rows(episodes))
-        return stream.batch(batch_size).map(table.gather).prefetch(2)
+        rows = tf.data.Dataset.range(source.count).batch(batch_size).map(source.rows)
+        return source.batches(rows, lambda batch, inside: batch)
 
 
-class _Table:
-    """The dataset's rows as tensors in memory, and how batches are gathered from them.
+class _Source:
+    """A dataset's transitions: which rows they are, and batches of what stands there."""
 
-    Two rows of padding follow the last one, so that padding is gathered like the rest:
-    a padded transition's next row is padding too.
-    """
+    def __init__(self, dataset: Dataset, episodes: np.ndarray | None) -> None:
+        self._table = table_of(dataset)
+        self._legal_shape = dataset.spec.num_agents, dataset.spec.legal_dim
+        self._padding_row = len(dataset.rows)
+        # A number an episode, not a row: those would be as much as a column.
+        self._first = constant(dataset.first_rows)
+        self._last = constant(dataset.first_rows + dataset.lengths)  # the bootstrap row
+        self._terminated = constant(dataset.terminated)
+        index = dataset.transitions(episodes)
+        self.count = len(index)
+        self._chosen, self._begins = constant(index.first), constant(index.begins)
 
-    def __init__(self, dataset: Dataset) -> None:
-        last = dataset.first_rows + dataset.lengths  # the bootstrap row
-        ends = np.repeat(last, dataset.lengths + 1)
-        terminals = np.zeros(len(ends), np.float32)
-        terminals[last[dataset.terminated] - 1] = 1.0
-        self._agents, self._legal_dim = dataset.spec.num_agents, dataset.spec.legal_dim
-        self._padding_row = len(ends)
-        self._ends = _constant(ends)
-        self._begins = _constant(np.repeat(dataset.first_rows, dataset.lengths + 1))
-        self._observations = _padded(dataset.field("observations"))
-        self._state = _padded(dataset.field("state"))
-        self._actions = _padded(dataset.field("actions"))
-        self._rewards = _padded(dataset.field("rewards"))
-        self._legal = _padded(dataset.field("legal_actions"), fill=True)
-        self._alive = _padded(np.asarray(dataset.field("agent_mask"), np.float32))
-        self._terminals = _padded(terminals)
+    def rows(self, places: tf.Tensor) -> tf.Tensor:
+        """Rows (...) of the transitions at places (...) of 0 to ``count`` - 1."""
+        episode = _stretch(self._begins, places)
+        return tf.gather(self._chosen, episode) + places - tf.gather(self._begins, episode)
 
-    def gather(self, rows: tf.Tensor) -> Transitions:
-        """Transitions (..., ...) at rows (...)."""
-        after = rows + 1
-        return Transitions(
-            observations=tf.gather(self._observations, rows),
-            state=tf.gather(self._state, rows),
-            actions=tf.gather(self._actions, rows),
-            rewards=tf.gather(self._rewards, rows),
-            next_observations=tf.gather(self._observations, after),
-            next_state=tf.gather(self._state, after),
-            terminals=tf.gather(self._terminals, rows),
-            legal_actions=self._legal_rows(rows),
-            next_legal_actions=self._legal_rows(after),
-            agent_mask=tf.gather(self._alive, rows),
-            next_agent_mask=tf.gather(self._alive, after),
-        )
-
-    def gather_windows(
-        self, first: tf.Tensor, length: int, context: int = 0
-    ) -> tuple[Transitions, tf.Tensor]:
-        """Windows (..., C + T, ...) around the rows ``first``, and their mask (..., C + T)."""
-        begin = tf.gather(self._begins, first)[..., None]
-        end = tf.gather(self._ends, first)[..., None]
+    def windows(self, first: tf.Tensor, length: int, context: int) -> tf.Tensor:
+        """Rows (..., C + T) around the rows ``first``; padding outside of their episode."""
+        episode = _stretch(self._first, first)
+        begin = tf.gather(self._first, episode)[..., None]
+        end = tf.gather(self._last, episode)[..., None]
         rows = first[..., None] + tf.range(-context, length, dtype=tf.int64)
         inside = tf.logical_and(rows >= begin, rows < end)
-        rows = tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
-        return self.gather(rows), tf.cast(inside, tf.float32)
+        return tf.where(inside, rows, tf.constant(self._padding_row, tf.int64))
 
-    def _legal_rows(self, rows: tf.Tensor) -> tf.Tensor:
-        if self._legal_dim:
-            return tf.gather(self._legal, rows)
-        shape = tf.concat([tf.shape(rows), [self._agents, 0]], axis=0)
-        return tf.ensure_shape(tf.zeros(shape, tf.bool), (*rows.shape, self._agents, 0))
+    def batches(
+        self, rows: tf.data.Dataset, shown: Callable[[Transitions, tf.Tensor], Any]
+    ) -> tf.data.Dataset:
+        """What is shown of the transitions (..., ...) at rows (...), and of which are real."""
+
+        def made(rows: tf.Tensor, now: Fields, after: Fields) -> Any:
+            inside = tf.cast(rows < self._padding_row, tf.float32)
+            return shown(self._transitions(rows, now, after), inside)
+
+        return self._table.stream(rows, made).prefetch(2)
+
+    def _transitions(self, rows: tf.Tensor, now: Fields, after: Fields) -> Transitions:
+        episode = _stretch(self._first, rows)
+        ends = tf.gather(self._terminated, episode) & (rows + 1 == tf.gather(self._last, episode))
+        return Transitions(
+            observations=now["observations"],
+            state=now["state"],
+            actions=now["actions"],
+            rewards=now["rewards"],
+            next_observations=after["observations"],
+            next_state=after["state"],
+            terminals=tf.cast(ends, tf.float32),
+            legal_actions=self._legal(now, rows),
+            next_legal_actions=self._legal(after, rows),
+            agent_mask=tf.cast(now["agent_mask"], tf.float32),
+            next_agent_mask=tf.cast(after["agent_mask"], tf.float32),
+        )
+
+    def _legal(self, fields: Fields, rows: tf.Tensor) -> tf.Tensor:
+        if "legal_actions" in fields:
+            return fields["legal_actions"]
+        shape = tf.concat([tf.shape(rows), self._legal_shape], axis=0)
+        return tf.ensure_shape(tf.zeros(shape, tf.bool), (*rows.shape, *self._legal_shape))
 
 
-def _rows(
-    rows: tf.Tensor,
+def _stretch(begins: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+    """Of stretches that begin there, one after the other, that in which each number lies."""
+    found = tf.searchsorted(begins, tf.reshape(numbers, [-1]), side="right", out_type=tf.int64)
+    return tf.reshape(found - 1, tf.shape(numbers))
+
+
+def _drawn(
+    rows_at: Callable[[tf.Tensor], tf.Tensor],
+    count: int,
     batch_size: int,
-    seed: tuple[int, int],
+    seed: int,
+    name: str,
     start: int,
-    gather: Callable[[tf.Tensor], Any],
     only: np.ndarray | None,
 ) -> tf.data.Dataset:
-    """Batches start, start + 1, ... of ``gather`` at rows picked with equal chance."""
+    """Rows of the batches start, start + 1, ...: ``rows_at`` places drawn with equal chance."""
     _require_size(batch_size)
     if start < 0:
         raise LogoError(f"start must be at least 0, got {start}")
+    first, second = seeds.pair(seed, name)
+    key = tf.constant(first << 31 | second, tf.int64)
 
     def draw(number: tf.Tensor) -> tf.Tensor:
-        index = tf.random.stateless_uniform(
+        places = tf.random.stateless_uniform(
             (_BATCHES_PER_DRAW, batch_size),
             seed=tf.stack([key, number]),
-            maxval=rows.shape[0],
+            maxval=count,
             dtype=tf.int64,
         )
         if only is not None:
-            index = tf.gather(index, only, axis=1)
-        return tf.gather(rows, index)
+            places = tf.gather(places, only, axis=1)
+        return rows_at(places)
 
-    with tf.device("/CPU:0"):
-        key = tf.constant(seed[0] << 31 | seed[1], tf.int64)
-        draws = tf.data.Dataset.counter(start // _BATCHES_PER_DRAW).map(draw)
-        batches = draws.unbatch().skip(start % _BATCHES_PER_DRAW)
-        # Gathered after unbatching: in TensorFlow 2.21, unbatching a tensor without
-        # elements, such as the legal actions of continuous agents, crashes the process.
-        return batches.map(gather).prefetch(2)
+    draws = tf.data.Dataset.counter(start // _BATCHES_PER_DRAW).map(draw)
+    # Gathered after unbatching: in TensorFlow 2.21, unbatching a tensor without elements,
+    # such as the legal actions of continuous agents, crashes the process.
+    return draws.unbatch().skip(start % _BATCHES_PER_DRAW)
 
 
 def _require_size(batch_size: int) -> None:
     if batch_size < 1:
         raise LogoError(f"batch size must be at least 1, got {batch_size}")
-
-
-def _padded(values: np.ndarray, fill: bool = False) -> tf.Tensor:
-    rows = np.full((2, *values.shape[1:]), fill, values.dtype)
-    return _constant(np.concatenate([values, rows]))
-
-
-def _constant(values: np.ndarray) -> tf.Tensor:
-    # On the CPU, where tf.data runs, and in eager memory: captured, not baked into the graph.
-    with tf.device("/CPU:0"):
-        return tf.constant(np.ascontiguousarray(values))

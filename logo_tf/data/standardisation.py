@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from logo_tf.data.rows import RowIndex
 from logo_tf.data.store import Dataset
 from logo_tf.errors import LogoError
 
 # A dimension that varies less than this, relative to its size, is float32 noise.
 _CONSTANT = 1e-6
-_ROWS_AT_ONCE = 65536
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +80,9 @@ class _Moments(NamedTuple):
 def standardisation(dataset: Dataset, episodes: np.ndarray | None = None) -> Standardisation:
     """Measure states and observations on all rows, rewards on transitions.
 
+    The data are read twice, a block of rows at a time; what was measured once is remembered
+    as long as the dataset is.
+
     Args:
       dataset: the dataset.
       episodes: indices of the episodes to use, such as the training split; None is all.
@@ -86,15 +90,15 @@ def standardisation(dataset: Dataset, episodes: np.ndarray | None = None) -> Sta
     Raises:
       LogoError: no episode, or an index out of range.
     """
-    steps = dataset.transition_rows(episodes)
-    rows = np.union1d(steps, steps + 1)  # bootstrap rows too
-    alive = np.asarray(dataset.field("agent_mask"))
-    state = _moments(dataset.field("state"), rows)
-    reward = _moments(np.asarray(dataset.field("rewards"))[:, None], steps)
-    each = [
-        _moments(dataset.field("observations")[:, agent], rows[alive[rows, agent]])
-        for agent in range(dataset.spec.num_agents)
-    ]
+    known = _measured.setdefault(dataset, {})
+    chosen = None if episodes is None else np.asarray(episodes, np.int64).tobytes()
+    if chosen not in known:
+        known[chosen] = _measure(dataset, episodes)
+    return known[chosen]
+
+
+def _measure(dataset: Dataset, episodes: np.ndarray | None) -> Standardisation:
+    reward, state, *each = _moments(dataset, episodes)
     observation = _Moments(*(np.stack(parts) for parts in zip(*each, strict=True)))
     return Standardisation(
         *state,
@@ -106,28 +110,84 @@ def standardisation(dataset: Dataset, episodes: np.ndarray | None = None) -> Sta
     )
 
 
-def _moments(column: np.ndarray, rows: np.ndarray) -> _Moments:
-    """Two passes in float64, some rows at a time, so that a large column stays on disk."""
-    width = column.shape[1]
-    if len(rows) == 0:
-        zero = np.zeros(width, np.float32)
-        return _Moments(zero, zero + 1, zero, zero, np.ones(width, bool))
-    parts = np.array_split(rows, -(-len(rows) // _ROWS_AT_ONCE))
-    sums = [np.sum(column[part], axis=0, dtype=np.float64) for part in parts]
-    mean = np.sum(sums, axis=0) / len(rows)
-    squares = np.sum([np.sum(np.square(column[part] - mean), axis=0) for part in parts], axis=0)
-    std = np.sqrt(squares / len(rows))
-    constant = std <= _CONSTANT * np.maximum(1.0, np.abs(mean))
-    return _Moments(
-        mean=mean.astype(np.float32),
-        std=np.where(constant, 1.0, std).astype(np.float32),
-        low=np.min([np.min(column[part], axis=0) for part in parts], axis=0),
-        high=np.max([np.max(column[part], axis=0) for part in parts], axis=0),
-        constant=constant,
-    )
+def _moments(dataset: Dataset, episodes: np.ndarray | None) -> list[_Moments]:
+    """Of each of the ``_samples``, in float64."""
+    sums = [_Sums(values.shape[1]) for values in next(_samples(dataset, episodes))]
+    for found in _samples(dataset, episodes):
+        for one, values in zip(sums, found, strict=True):
+            one.add(values)
+    for found in _samples(dataset, episodes):
+        for one, values in zip(sums, found, strict=True):
+            one.add_squares(values)
+    return [one.moments() for one in sums]
+
+
+def _samples(dataset: Dataset, episodes: np.ndarray | None) -> Iterator[list[np.ndarray]]:
+    """Yield (M, D) float32 of some rows: rewards of steps, states, observations of each agent."""
+    steps = dataset.transitions(None if episodes is None else np.unique(episodes))
+    rows = RowIndex(steps.first, np.diff(steps.ends, prepend=0) + 1)  # bootstrap rows too
+    bootstrap = dataset.first_rows + dataset.lengths
+    names = ("rewards", "state", "observations", "agent_mask")
+    for at, found in dataset.rows.blocks(rows, names):
+        alive = found["agent_mask"]
+        yield [
+            found["rewards"][~np.isin(at, bootstrap, kind="sort"), None],
+            found["state"],
+            *(
+                found["observations"][alive[:, agent], agent]
+                for agent in range(dataset.spec.num_agents)
+            ),
+        ]
+
+
+class _Sums:
+    """Sums over rows that come some at a time, first of values, then of squares."""
+
+    def __init__(self, width: int) -> None:
+        self._count = 0
+        self._total = np.zeros(width)
+        self._squares = np.zeros(width)
+        self._low = np.full(width, np.inf, np.float32)
+        self._high = np.full(width, -np.inf, np.float32)
+
+    @property
+    def _mean(self) -> np.ndarray:
+        return self._total / max(self._count, 1)
+
+    def add(self, values: np.ndarray) -> None:
+        """Add rows (M, D)."""
+        self._count += len(values)
+        self._total += np.sum(values, axis=0, dtype=np.float64)
+        if len(values):
+            self._low = np.minimum(self._low, np.min(values, axis=0))
+            self._high = np.maximum(self._high, np.max(values, axis=0))
+
+    def add_squares(self, values: np.ndarray) -> None:
+        """Add the same rows once more, when all have been added."""
+        self._squares += np.sum(np.square(values - self._mean), axis=0)
+
+    def moments(self) -> _Moments:
+        """Of all rows; where there are none, as if all were 0."""
+        if self._count == 0:
+            zero = np.zeros(len(self._total), np.float32)
+            return _Moments(zero, zero + 1, zero, zero, np.ones(len(zero), bool))
+        std = np.sqrt(self._squares / self._count)
+        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
+        return _Moments(
+            mean=self._mean.astype(np.float32),
+            std=np.where(constant, 1.0, std).astype(np.float32),
+            low=self._low,
+            high=self._high,
+            constant=constant,
+        )
 
 
 def _read(name: str, value: Any) -> Any:
     if name.startswith("reward"):
         return float(value)
     return np.asarray(value, bool if name.endswith("constant") else np.float32)
+
+
+_measured: weakref.WeakKeyDictionary[Dataset, dict[bytes | None, Standardisation]] = (
+    weakref.WeakKeyDictionary()
+)

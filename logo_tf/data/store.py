@@ -1,4 +1,4 @@
-"""The dataset folder: episodes as plain .npy columns behind a hashed manifest.
+"""The dataset folder: episodes as plain .npy files behind a hashed manifest.
 
 ```
 OUT/manifest.json              kind "dataset", spec, provenance, figures, sha256 of each file
@@ -6,12 +6,14 @@ OUT/episodes.npy               (E, 3) int64: first row, length T, terminated
 OUT/shard-00000/<field>.npy    (R, ...) rows of all episodes, one after the other
 ```
 An episode of T transitions takes T+1 rows; in its last row (what the last action led
-to) actions and rewards are zero. The columns are memory-mapped, never unpickled.
+to) actions and rewards are zero. What is larger than a shard (512 MiB) stands as records
+of all fields, ``shard-00000/rows.npy`` and so on: see ``shards``. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,7 +21,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from logo_tf import artifacts, seeds
-from logo_tf.data.columns import ColumnWriter, read_column, write_column
+from logo_tf.data.columns import read_column, write_column
+from logo_tf.data.rows import Column, RowIndex
+from logo_tf.data.shards import SHARD_BYTES, ShardWriter, open_rows, shard_files
 from logo_tf.data.validate import check_episode
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
@@ -27,7 +31,8 @@ from logo_tf.specs import ScenarioSpec
 
 KIND = "dataset"
 _INDEX = "episodes.npy"
-_SHARD = "shard-00000"
+Holding = Literal["auto", "memory", "disk"]
+"""Where the rows of a dataset are while it is trained on; see ``load_dataset``."""
 
 
 class Split(NamedTuple):
@@ -48,13 +53,16 @@ class Dataset:
       first_rows: (E,) int64, the row where each episode begins.
       lengths: (E,) int64, transitions T of each episode.
       terminated: (E,) bool, whether the scenario ended it (else a time limit did).
+      rows: what is on disk.
+      in_memory: whether those who train on it hold all rows in memory; the batches are
+        the same.
     """
 
-    def __init__(self, path: Path, manifest: artifacts.Manifest) -> None:
-        """Open the columns; ``load_dataset`` checks them first.
+    def __init__(self, path: Path, manifest: artifacts.Manifest, holding: Holding = "auto") -> None:
+        """Open the files; ``load_dataset`` checks them first.
 
         Raises:
-          LogoError: a column is missing, or has another dtype or shape than the
+          LogoError: a file is missing, or has another dtype or shape than the
             spec and the episode index ask for.
         """
         self.path = path
@@ -64,11 +72,11 @@ class Dataset:
         self.first_rows = index[:, 0]
         self.lengths = index[:, 1]
         self.terminated = index[:, 2].astype(bool)
-        rows = int(self.lengths.sum()) + len(self.lengths)
-        self._columns = {
-            name: read_column(path / _SHARD / f"{name}.npy", (rows, *shape), dtype)
-            for name, (shape, dtype) in _columns(self.spec).items()
-        }
+        count = int(self.lengths.sum()) + len(self.lengths)
+        self.rows = open_rows(path, manifest.files, _columns(self.spec), count)
+        self.in_memory = holding == "memory" or (
+            holding == "auto" and self.rows.bytes <= SHARD_BYTES
+        )
 
     @property
     def num_episodes(self) -> int:
@@ -83,24 +91,39 @@ class Dataset:
     @functools.cached_property
     def returns(self) -> np.ndarray:
         """(E,) float64, each episode's undiscounted sum of rewards."""
-        rewards = np.asarray(self.field("rewards"), np.float64)
-        return np.asarray(np.add.reduceat(rewards, self.first_rows))  # bootstrap rows hold 0
+        return self._of_episodes(np.add, np.float64)  # bootstrap rows hold 0
 
     @functools.cached_property
     def won(self) -> np.ndarray | None:
         """(E,) bool, episodes with a step reward of at least ``spec.win_reward``, if it has one."""
         if self.spec.win_reward is None:
             return None
-        best = np.maximum.reduceat(np.asarray(self.field("rewards")), self.first_rows)
-        return best >= self.spec.win_reward
+        return self._of_episodes(np.maximum, np.float32) >= self.spec.win_reward
 
-    def field(self, name: str) -> np.ndarray:
-        """Return one column, (R, ...), read-only: row r of episode e is ``first_rows[e] + t``.
+    def _of_episodes(self, combine: np.ufunc, dtype: type) -> np.ndarray:
+        """(E,) each episode's rewards made into one."""
+        edges = np.searchsorted(
+            self.first_rows, np.arange(0, len(self.rows), self.rows.rows_at_once)
+        )
+        found: np.ndarray = np.empty(self.num_episodes, dtype)
+        for begin, end in itertools.pairwise(np.unique([*edges, self.num_episodes])):
+            first = self.first_rows[begin]
+            rows = np.arange(first, self.first_rows[end - 1] + self.lengths[end - 1] + 1)
+            rewards = self.rows.read(rows, ("rewards",))["rewards"]
+            found[begin:end] = combine.reduceat(
+                rewards.astype(dtype), self.first_rows[begin:end] - first
+            )
+        return found
+
+    def field(self, name: str) -> Column:
+        """Return one column, (R, ...): row r of episode e is ``first_rows[e] + t``.
+
+        Indexing reads what is asked for, and ``np.asarray`` all of it.
 
         Args:
           name: observations, state, actions, rewards, legal_actions or agent_mask.
         """
-        return self._columns[name]
+        return Column(self.rows, name)
 
     def episode(self, index: int) -> Episode:
         """Return one episode as arrays in memory.
@@ -111,15 +134,15 @@ class Dataset:
         if not 0 <= index < self.num_episodes:
             raise LogoError(f"{self.path}: no episode {index}, it has 0 to {self.num_episodes - 1}")
         first, length = int(self.first_rows[index]), int(self.lengths[index])
-        rows, steps = slice(first, first + length + 1), slice(first, first + length)
-        column = self._columns
+        found = self.rows.read(first + np.arange(length + 1), tuple(self.rows.fields))
+        column = {name: np.ascontiguousarray(values) for name, values in found.items()}
         return Episode(
-            observations=np.array(column["observations"][rows]),
-            state=np.array(column["state"][rows]),
-            actions=np.array(column["actions"][steps]),
-            rewards=np.array(column["rewards"][steps]),
-            legal_actions=np.array(column["legal_actions"][rows]),
-            agent_mask=np.array(column["agent_mask"][rows]),
+            observations=column["observations"],
+            state=column["state"],
+            actions=column["actions"][:length],
+            rewards=column["rewards"][:length],
+            legal_actions=column["legal_actions"],
+            agent_mask=column["agent_mask"],
             terminated=bool(self.terminated[index]),
         )
 
@@ -128,8 +151,8 @@ class Dataset:
         for index in range(self.num_episodes):
             yield self.episode(index)
 
-    def transition_rows(self, episodes: np.ndarray | None = None) -> np.ndarray:
-        """(M,) int64: the rows that hold a transition, of all or of the given episodes.
+    def transitions(self, episodes: np.ndarray | None = None) -> RowIndex:
+        """The M rows that hold a transition, of all or of the given episodes.
 
         Raises:
           LogoError: an index is out of range, or the choice is empty.
@@ -139,9 +162,12 @@ class Dataset:
             raise LogoError(f"{self.path}: no episode was chosen")
         if chosen.min() < 0 or chosen.max() >= self.num_episodes:
             raise LogoError(f"{self.path}: episode indices must be 0 to {self.num_episodes - 1}")
-        lengths = self.lengths[chosen]
-        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return np.asarray(np.repeat(self.first_rows[chosen], lengths) + within)
+        return RowIndex(self.first_rows[chosen], self.lengths[chosen])
+
+    def transition_rows(self, episodes: np.ndarray | None = None) -> np.ndarray:
+        """(M,) int64: the rows of ``transitions``, all in memory; it raises the same."""
+        index = self.transitions(episodes)
+        return index[np.arange(len(index))]
 
 
 def write_dataset(
@@ -152,6 +178,7 @@ def write_dataset(
     provenance: dict[str, Any],
     parents: dict[str, str] | None = None,
     source: str = "",
+    shard_bytes: int = SHARD_BYTES,
 ) -> Dataset:
     """Check and store episodes as they come; the folder appears whole or not at all.
 
@@ -163,6 +190,7 @@ def write_dataset(
       provenance: where they came from.
       parents: role -> hash of the artefacts they were made from.
       source: named before the episode in messages, such as the imported file.
+      shard_bytes: of rows, above which they are cut into shards.
 
     Returns:
       The dataset, opened.
@@ -176,9 +204,7 @@ def write_dataset(
         index: list[tuple[int, int, bool]] = []
         returns: list[float] = []
         won = 0
-        shard = aside / _SHARD
-        shard.mkdir()
-        with ColumnWriter(shard, _columns(spec)) as writer:
+        with ShardWriter(aside, _columns(spec), shard_bytes) as writer:
             for episode in episodes:
                 where = f"{source}: episode {len(index)}" if source else f"episode {len(index)}"
                 check_episode(episode, spec, where)
@@ -212,13 +238,22 @@ def write_dataset(
     return load_dataset(out, check="manifest")
 
 
-def load_dataset(path: str | Path, check: Literal["hash", "manifest"] = "hash") -> Dataset:
+def load_dataset(
+    path: str | Path,
+    check: Literal["hash", "manifest"] = "hash",
+    holding: Holding = "auto",
+) -> Dataset:
     """Open a dataset folder.
 
     Args:
       path: the folder.
       check: ``hash`` reads every file once and compares its sha256; ``manifest``
         trusts the content and checks names, dtypes and shapes only.
+      holding: where rows are while a model is trained on them: in ``memory``, or on
+        ``disk``, from which every batch reads its own; ``auto`` holds in memory what fits
+        into one shard (512 MiB). The batches are the same to the bit. What is on disk and
+        fits into the machine's memory stays in the system's cache, which all processes
+        share and which gives way to others.
 
     Raises:
       LogoError: not a dataset, of another format version, changed since it was
@@ -227,10 +262,10 @@ def load_dataset(path: str | Path, check: Literal["hash", "manifest"] = "hash") 
     path = Path(path)
     read = artifacts.verify if check == "hash" else artifacts.load_manifest
     manifest = read(path, KIND)
-    for name in (_INDEX, *(f"{_SHARD}/{field}.npy" for field in _columns(manifest.scenario))):
+    for name in (_INDEX, *shard_files(manifest.files, _columns(manifest.scenario))):
         if name not in manifest.files:
             raise LogoError(f"{path}: its manifest does not list {name}; make the dataset again")
-    return Dataset(path, manifest)
+    return Dataset(path, manifest, holding)
 
 
 def split_episodes(

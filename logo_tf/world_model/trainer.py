@@ -14,6 +14,7 @@ from logo_tf.config import to_dict
 from logo_tf.data import pipeline
 from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.store import Dataset, Split
+from logo_tf.data.tables import plain_failures
 from logo_tf.errors import LogoError
 from logo_tf.metrics import (
     ConsoleLogger,
@@ -76,8 +77,9 @@ def train_world_model(
       ``out``.
 
     Raises:
-      LogoError: ``out`` exists or is being written, too few episodes, a loss
-        stopped being finite, or a worker is gone (the last good checkpoint is kept).
+      LogoError: ``out`` exists or is being written, too few episodes, a loss stopped being
+        finite, a file of the dataset was cut short, or a worker is gone (the last good
+        checkpoint is kept).
     """
     out = Path(out)
     replicas = strategy or ALONE
@@ -86,7 +88,11 @@ def train_world_model(
         "seed": seed,
         "dataset": dataset.manifest.hash,
     }
-    with replicas.writing(out, fingerprint) as aside, reproducible_graphs():
+    with (
+        replicas.writing(out, fingerprint) as aside,
+        plain_failures(dataset),
+        reproducible_graphs(),
+    ):
         split = split_of(dataset, config, seed)
         units = standardisation(dataset, split.train)
         folder = aside / _CHECKPOINTS

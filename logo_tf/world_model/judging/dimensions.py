@@ -46,11 +46,11 @@ def uncertain(dataset: Dataset, units: Standardisation) -> Dimensions:
       units: of the dataset.
     """
     spec, candidates = dataset.spec, varying(units, dataset.spec)
-    steps = dataset.transition_rows()
+    steps = dataset.transitions()
     rows = steps[np.linspace(0, len(steps) - 1, min(_ROWS, len(steps))).astype(np.int64)]
     actions = dataset.field("actions")[rows]
     encoded = np.eye(spec.action_dim)[actions] if spec.discrete else actions
-    alive = np.asarray(dataset.field("agent_mask"))
+    alive, alive_after = (dataset.field("agent_mask")[at] for at in (rows, rows + 1))
     now, after = (
         (dataset.field("state")[at] - units.state_mean) / units.state_std for at in (rows, rows + 1)
     )
@@ -59,7 +59,7 @@ def uncertain(dataset: Dataset, units: Standardisation) -> Dimensions:
     )
     observations = candidates.observations.copy()
     for agent in range(spec.num_agents):
-        lived = alive[rows, agent] & alive[rows + 1, agent]
+        lived = alive[:, agent] & alive_after[:, agent]
         now, after = (
             (dataset.field("observations")[at[lived], agent] - units.observation_mean[agent])
             / units.observation_std[agent]

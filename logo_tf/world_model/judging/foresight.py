@@ -15,6 +15,8 @@ from logo_tf.world_model.protocol import Prediction, WorldModel
 
 # Numbers of one field of all windows together: figures hold some ten such fields at once.
 _MOST_NUMBERS = 2**25
+# Transitions that are put in order to draw some of them: 128 MiB.
+_MOST_SHUFFLED = 2**24
 
 
 class Windows(NamedTuple):
@@ -67,13 +69,13 @@ def draw_windows(
     Raises:
       LogoError: no episode, or an index out of range.
     """
-    starts = dataset.transition_rows(episodes)
+    starts = dataset.transitions(episodes)
     rng = seeds.generator(seed, "starts")
     spec = dataset.spec
     wide = length * spec.num_agents * max(spec.observation_dim, 1)
     count = min(count, len(starts), max(_MOST_NUMBERS // wide, 1))
     # The same windows for every context, and a smaller draw is the beginning of a larger one.
-    first = rng.permutation(starts)[:count]
+    first = starts[_some_of(len(starts), count, rng)]
     episode = np.searchsorted(dataset.first_rows, first, side="right") - 1
     begin = dataset.first_rows[episode][:, None]
     end = begin + dataset.lengths[episode][:, None]
@@ -104,6 +106,19 @@ def draw_windows(
         next_agent_mask=at("agent_mask", rows + 1),
     )
     return Windows(batch, inside.astype(np.float32), episode)
+
+
+def _some_of(total: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """(count,) different numbers below ``total``: the beginning of a random order of all."""
+    if total <= _MOST_SHUFFLED:
+        return rng.permutation(total)[:count]
+    # The same shuffle from its other end, which is done when ``count`` numbers are drawn.
+    moved: dict[int, int] = {}
+    drawn = []
+    for place, other in enumerate(rng.integers(np.arange(count), total).tolist()):
+        drawn.append(moved.get(other, other))
+        moved[other] = moved.get(place, place)
+    return np.array(drawn)
 
 
 def foresee(model: WorldModel, windows: Windows) -> Foresight:
