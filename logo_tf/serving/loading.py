@@ -1,0 +1,89 @@
+"""A version on its way into memory: verified, scanned, loaded and warmed up.
+
+Loading a SavedModel runs its graph. So its files are compared with the sha256 that
+``manifest.json`` lists, and its ops with those that compute and do nothing else, before
+TensorFlow is given any of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import prediction_log_pb2
+
+from logo_tf import artifacts
+from logo_tf.errors import LogoError
+from logo_tf.export.ops import require_allowed_ops
+from logo_tf.serving.servable import Servable
+from logo_tf.serving.status import Code, ServingError, from_tensorflow
+
+WARMUP = Path("assets.extra/tf_serving_warmup_requests")
+_MOST_RECORDS = 1000
+
+
+def load(name: str, version: int, path: Path, plain: bool) -> Servable:
+    """Load a version; blocks.
+
+    Args:
+      name: of the model.
+      version: its number.
+      path: its folder.
+      plain: whether a SavedModel without ``manifest.json`` will do.
+
+    Raises:
+      ServingError: it may not be loaded, or cannot.
+    """
+    try:
+        if (path / artifacts.MANIFEST).exists() or not plain:
+            artifacts.verify(path, "export")
+        require_allowed_ops(path)
+        servable = Servable(name, version, path)
+        _warm_up(servable, path / WARMUP)
+    except LogoError as error:
+        raise ServingError(Code.FAILED_PRECONDITION, str(error)) from None
+    except ServingError as error:
+        raise ServingError(error.code, f"{path}: {error.message}") from None
+    except tf.errors.OpError as error:
+        failed = from_tensorflow(error)
+        raise ServingError(failed.code, f"{path}: {failed.message}") from None
+    # A SavedModel that is broken in a way nobody foresaw must not end the server.
+    except Exception as error:  # noqa: BLE001
+        text = f"{path}: cannot be loaded: {error!r}"
+        raise ServingError(Code.INTERNAL, text) from error
+    return servable
+
+
+def _warm_up(servable: Servable, file: Path) -> None:
+    """Answer the recorded requests, so that the first of a client does not pay for tracing.
+
+    Raises:
+      ServingError: one of them cannot be read or answered, or they are too many.
+    """
+    if not file.is_file():
+        return
+    for number, record in enumerate(tf.data.TFRecordDataset(str(file)).as_numpy_iterator()):
+        if number >= _MOST_RECORDS:
+            raise ServingError(
+                Code.INVALID_ARGUMENT,
+                f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) allowed",
+            )
+        try:
+            _replay(servable, record)
+        except ServingError as error:
+            raise ServingError(error.code, f"warm-up record {number}: {error.message}") from None
+
+
+def _replay(servable: Servable, record: bytes) -> None:
+    log = prediction_log_pb2.PredictionLog()
+    try:
+        log.ParseFromString(record)
+    except DecodeError:
+        raise ServingError(Code.INVALID_ARGUMENT, "Failed to parse warmup record") from None
+    kind = log.WhichOneof("log_type")
+    if kind != "predict_log":
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
+    request = log.predict_log.request
+    signature = servable.signature(request.model_spec.signature_name)
+    signature.call(signature.read(request.inputs))
