@@ -12,7 +12,8 @@ from logo_tf.serving.status import ServingError, invalid
 
 # Deeper than any tensor, and far from where a parser that recurses runs out of stack.
 _DEEPEST = 100
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# One that does not end reaches to the end, so that no byte is looked at twice.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS = np.zeros(256, np.int8)
 _STEPS[[*b"[{"]], _STEPS[[*b"]}"]] = 1, -1
 
