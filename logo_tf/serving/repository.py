@@ -111,6 +111,11 @@ class Repository:
         """The models that have, or had, a version."""
         return sorted(self._models)
 
+    def versions(self, name: str) -> list[Version]:
+        """The versions of a model, descending."""
+        known = self._models.get(name, {})
+        return [known[number] for number in sorted(known, reverse=True)]
+
     def labels(self, name: str) -> dict[str, int]:
         """Label -> version of a model."""
         return dict(self._settings[name].labels) if name in self._settings else {}
@@ -129,7 +134,7 @@ class Repository:
             return [known[number]]
         if not known:
             raise not_found(f"Could not find any versions of model {spec.name}")
-        return [known[number] for number in sorted(known, reverse=True)]
+        return self.versions(spec.name)
 
     async def poll(self) -> None:
         """Look at the disk once, and load and unload what that asks for."""
