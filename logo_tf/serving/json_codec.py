@@ -240,9 +240,7 @@ def _fill(value: Any, level: int, shape: list[int], dtype: tf.DType, flat: list[
         flat.append(_scalar(value, dtype))
         return
     if level >= len(shape):
-        raise invalid(
-            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
-        )
+        raise invalid(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
     if len(value) != shape[level]:
         raise invalid(
             f"Encountered list at unexpected size: {len(value)} at level: {level} "

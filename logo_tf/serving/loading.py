@@ -49,7 +49,7 @@ def load(name: str, version: int, path: Path, plain: bool) -> Servable:
         failed = from_tensorflow(error)
         raise ServingError(failed.code, f"{path}: {failed.message}") from None
     # A SavedModel that is broken in a way nobody foresaw must not end the server.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         text = f"{path}: cannot be loaded: {error!r}"
         raise ServingError(Code.INTERNAL, text) from error
     return servable

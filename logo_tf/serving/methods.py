@@ -27,6 +27,7 @@ def refuse_examples(signature: Signature, api: str) -> NoReturn:
             f"Expected {_NOUNS[api]} signature method_name to be {method}. Was: {signature.method}"
         )
     raise ServingError(
-        Code.UNIMPLEMENTED, f"{api} is not implemented; ask the signature {signature.name} with "
-        "predict, or run TensorFlow Serving"
+        Code.UNIMPLEMENTED,
+        f"{api} is not implemented; ask the signature {signature.name} with "
+        "predict, or run TensorFlow Serving",
     )

@@ -148,9 +148,7 @@ class _Api:
                 "signature_name": "",
                 "version": str(servable.version),
             }
-        return json.dumps(
-            {"model_spec": about, "metadata": {"signature_def": signatures}}
-        ).encode()
+        return json.dumps({"model_spec": about, "metadata": {"signature_def": signatures}}).encode()
 
 
 def _spec(name: str, version: str | None, label: str | None) -> Spec:

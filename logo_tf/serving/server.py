@@ -27,7 +27,7 @@ from logo_tf.serving.metrics import Metrics
 from logo_tf.serving.repository import Repository, State
 from logo_tf.serving.rest import Services, build_app
 from logo_tf.serving.servable import Servable
-from logo_tf.serving.settings import Folder, read_config
+from logo_tf.serving.settings import Catalogue, Folder, read_config
 from logo_tf.serving.tensors import LARGEST
 
 # A message is a little more than the tensors in it.
@@ -94,7 +94,7 @@ class Server:
                 f"{settings.models}: no such folder; export a model (logo-tf export RUN --name "
                 "NAME), or name another with --models"
             )
-        catalogue = (
+        catalogue: Catalogue = (
             Folder(settings.models)
             if settings.config is None
             else read_config(settings.config, settings.models)

@@ -1,4 +1,4 @@
-"""Which models are served, and which of their versions: ``models.config``, or a folder of models."""
+"""Which models and which of their versions are served: ``models.config``, or a whole folder."""
 
 from __future__ import annotations
 

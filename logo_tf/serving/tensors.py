@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
-from logo_tf.serving.status import ServingError, invalid
+from logo_tf.serving.status import invalid
 
 # Of one input: a proto of a few bytes may stand for as many equal elements as it likes.
 LARGEST = 64 * 2**20
