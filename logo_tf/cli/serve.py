@@ -96,7 +96,6 @@ def run(arguments: argparse.Namespace) -> int:
     def started(server: Server) -> None:
         scheme = "https" if settings.tls else "http"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        say("logo-tf serve: an embedded server for one machine. It is not TensorFlow Serving.")
         say(f"REST  {scheme}://{host}:{server.rest_port}/v1/models/NAME")
         say(f"gRPC  {host}:{server.grpc_port}")
         if not server.available():
@@ -104,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.token:
             say("anyone who reaches this address may ask: set a token")
 
+    say("logo-tf serve: an embedded server for one machine. It is not TensorFlow Serving.")
     asyncio.run(serve(settings, say, started))
     say("stopped")
     return 0

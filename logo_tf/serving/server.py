@@ -94,11 +94,9 @@ class Server:
                 f"{settings.models}: no such folder; export a model (logo-tf export RUN --name "
                 "NAME), or name another with --models"
             )
-        catalogue: Catalogue = (
-            Folder(settings.models)
-            if settings.config is None
-            else read_config(settings.config, settings.models)
-        )
+        catalogue: Catalogue = Folder(settings.models)
+        if settings.config is not None:
+            catalogue = read_config(settings.config, settings.models)
         self._settings = settings
         self._ssl = settings.tls.context() if settings.tls else None
         self._metrics = Metrics(lambda: self.repository.names())
