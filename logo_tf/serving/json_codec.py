@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -272,8 +273,8 @@ def _scalar(value: Any, dtype: tf.DType) -> Any:
 
 
 def _lossless(value: float, whole: bool, dtype: tf.DType) -> float:
-    limit = _largest_whole(dtype) if whole else dtype.max
-    if not np.isinf(float(value) if not whole else 0.0) and abs(value) > limit:
+    limit = _largest_whole(dtype) if whole else float(dtype.max)
+    if abs(value) > limit and (whole or math.isfinite(value)):
         raise invalid(
             f"Cannot convert JSON value: {preview(value)} to {type_text(dtype)} "
             "without loss of precision."

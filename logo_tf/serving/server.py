@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +207,10 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     await server.start()
+    # What is here stays: versions that end are then collected without a look at all of it,
+    # for which requests would wait.
+    gc.collect()
+    gc.freeze()
     try:
         started(server)
         await told.wait()

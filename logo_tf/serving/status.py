@@ -8,6 +8,7 @@ import tensorflow as tf
 
 # Clients log messages and gRPC carries them in a header, so a request is never echoed whole.
 _LONGEST = 1000
+_PREAMBLE = ("Graph execution error", "Detected at node", "<stack traces")
 
 
 class Code(enum.IntEnum):
@@ -81,7 +82,10 @@ def not_found(message: str) -> ServingError:
 
 def from_tensorflow(error: tf.errors.OpError) -> ServingError:
     """What TensorFlow complained about while a graph ran."""
-    return ServingError(Code(error.error_code), str(error.message).partition("\n")[0])
+    lines = [line.partition(" [Op:")[0] for line in str(error.message).splitlines()]
+    # It says first that it does, and where in Python, which a SavedModel no longer knows.
+    told = [line for line in lines if line.strip() and not line.startswith(_PREAMBLE)]
+    return ServingError(Code(error.error_code), told[0] if told else str(error.message))
 
 
 def shortened(text: str) -> str:

@@ -103,7 +103,8 @@ BAD = [
      "instances is a plain list, but expecting list of objects as multiple input tensors"),
     ("kinds:predict", '{"inputs": [1]}', 400,
      "inputs is a plain value/list, but expecting an object as multiple input tensors"),
-    ("kinds:predict", '{"inputs": {"a": [[1]]}}', 400, "Missing named input: k in 'inputs' object."),
+    ("kinds:predict", '{"inputs": {"a": [[1]]}}', 400,
+     "Missing named input: k in 'inputs' object."),
     ("kinds:predict", '{"instances": [{"a": [1]}]}', 400, "keys must be equal to: a,k"),
     ("kinds:predict", '{"instances": [{"a": [1], "k": 1, "z": 2}]}', 400,
      "JSON object: does not have named input: z"),
@@ -210,9 +211,7 @@ def test_grpc_predicts(shared: Any) -> None:
     assert tf.make_ndarray(response.outputs["s"]).tolist() == [b"\0\xff"]
 
 
-def test_grpc_picks_versions_and_labels(
-    shared: Any, predict_request: Callable[..., Any]
-) -> None:
+def test_grpc_picks_versions_and_labels(shared: Any, predict_request: Callable[..., Any]) -> None:
     request = predict_request("times", {"x": np.ones((1, 3), np.float32)})
     request.model_spec.version.value = 1
     assert tf.make_ndarray(shared.predictions.Predict(request).outputs["y"])[0, 0] == 2.0
