@@ -74,6 +74,7 @@ class Served:
         self.rest, self.grpc = ports["REST"], ports["gRPC"]
 
     def stop(self) -> None:
+        """Tell it to stop, and wait until it has."""
         self.process.terminate()
         self.process.communicate(timeout=60)
 
