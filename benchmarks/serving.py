@@ -23,16 +23,12 @@ import numpy as np
 import tensorflow as tf
 from edge import middle_us, untrained
 from recording import RESULTS, figure, machine, record
-from tensorflow_serving.apis import (
-    predict_pb2,
-    prediction_log_pb2,
-    prediction_service_pb2_grpc,
-)
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from logo_tf import artifacts
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.export.saved_model import write_policy
-from logo_tf.serving.loading import WARMUP
+from logo_tf.export.warmup import FILE
 
 _SCENARIO = "mamujoco/HalfCheetah-2x3"
 Ask = Callable[[], Awaitable[None]]
@@ -242,18 +238,12 @@ async def until(served: Served, given: np.ndarray, version: int) -> None:
     raise AssertionError(f"version {version} never answered")
 
 
-def publish(source: Path, path: Path, records: int = 0) -> None:
-    """Another version of the same export, with so many warm-up records."""
+def publish(source: Path, path: Path, warm: bool = True) -> None:
+    """Another version of the same export, with its warm-up requests or without."""
     with artifacts.writing(path) as aside:
         shutil.copytree(source, aside, dirs_exist_ok=True)
-        if records:
-            log = prediction_log_pb2.PredictionLog()
-            call = tf.saved_model.load(str(source)).signatures["serving_default"]
-            log.predict_log.request.CopyFrom(predict_request(observations(call, 1)))
-            (aside / WARMUP).parent.mkdir(exist_ok=True)
-            with tf.io.TFRecordWriter(str(aside / WARMUP)) as writer:
-                for _ in range(records):
-                    writer.write(log.SerializeToString())
+        if not warm:
+            (aside / FILE).unlink()
         artifacts.publish(path, artifacts.load_manifest(source))
 
 
@@ -261,13 +251,13 @@ def starts(models: Path, size: Size) -> dict[str, Any]:
     """From the command to the first answer, with and without warm-up."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for records in (0, 1):
-            root = Path(folder) / str(records)
+        for name in ("with", "without"):
+            root = Path(folder) / name
             (root / "policy").mkdir(parents=True)
-            publish(models / "policy" / "1", root / "policy" / "1", records)
+            publish(models / "policy" / "1", root / "policy" / "1", name == "with")
         for _ in range(size.rounds):
-            for records, name in ((0, "without"), (1, "with")):
-                root = Path(folder) / str(records)
+            for name in ("without", "with"):
+                root = Path(folder) / name
                 call = tf.saved_model.load(str(root / "policy" / "1")).signatures["serving_default"]
                 with serving(root) as served:
                     begun = time.perf_counter()

@@ -10,17 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow_serving.apis import prediction_log_pb2
 
 from logo_tf import artifacts
 from logo_tf.errors import LogoError
 from logo_tf.export.ops import require_allowed_ops
+from logo_tf.export.warmup import read_warmup
 from logo_tf.serving.servable import Servable
 from logo_tf.serving.status import Code, ServingError, from_tensorflow
-
-WARMUP = Path("assets.extra/tf_serving_warmup_requests")
-_MOST_RECORDS = 1000
 
 
 def load(name: str, version: int, path: Path, plain: bool) -> Servable:
@@ -40,7 +36,7 @@ def load(name: str, version: int, path: Path, plain: bool) -> Servable:
             artifacts.verify(path, "export")
         require_allowed_ops(path)
         servable = Servable(name, version, path)
-        _warm_up(servable, path / WARMUP)
+        _warm_up(servable, path)
     except LogoError as error:
         raise ServingError(Code.FAILED_PRECONDITION, str(error)) from None
     except ServingError as error:
@@ -55,35 +51,17 @@ def load(name: str, version: int, path: Path, plain: bool) -> Servable:
     return servable
 
 
-def _warm_up(servable: Servable, file: Path) -> None:
+def _warm_up(servable: Servable, path: Path) -> None:
     """Answer the recorded requests, so that the first of a client does not pay for tracing.
 
     Raises:
-      ServingError: one of them cannot be read or answered, or they are too many.
+      LogoError: they cannot be read, or are too many.
+      ServingError: one of them cannot be answered.
     """
-    if not file.is_file():
-        return
-    for number, record in enumerate(tf.data.TFRecordDataset(str(file)).as_numpy_iterator()):
-        if number >= _MOST_RECORDS:
-            raise ServingError(
-                Code.INVALID_ARGUMENT,
-                f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) allowed",
-            )
+    for number, exchange in enumerate(read_warmup(path)):
         try:
-            _replay(servable, record)
+            signature = servable.signature(exchange.signature)
+            signature.check(exchange.inputs)
+            signature.call(exchange.inputs)
         except ServingError as error:
             raise ServingError(error.code, f"warm-up record {number}: {error.message}") from None
-
-
-def _replay(servable: Servable, record: bytes) -> None:
-    log = prediction_log_pb2.PredictionLog()
-    try:
-        log.ParseFromString(record)
-    except DecodeError:
-        raise ServingError(Code.INVALID_ARGUMENT, "Failed to parse warmup record") from None
-    kind = log.WhichOneof("log_type")
-    if kind != "predict_log":
-        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")
-    request = log.predict_log.request
-    signature = servable.signature(request.model_spec.signature_name)
-    signature.call(signature.read(request.inputs))

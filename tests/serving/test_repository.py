@@ -17,8 +17,8 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import model_management_pb2, prediction_log_pb2
 
+from logo_tf.export.warmup import FILE
 from logo_tf.serving import repository
-from logo_tf.serving.loading import WARMUP
 from logo_tf.serving.repository import Spec
 from logo_tf.serving.status import ServingError
 
@@ -67,8 +67,8 @@ def flip(file: Path) -> None:
 
 def warm_up(*records: bytes) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
-        (folder / WARMUP).parent.mkdir()
-        with tf.io.TFRecordWriter(str(folder / WARMUP)) as writer:
+        (folder / FILE).parent.mkdir()
+        with tf.io.TFRecordWriter(str(folder / FILE)) as writer:
             for record in records:
                 writer.write(record)
 
@@ -197,9 +197,9 @@ def test_a_copy_is_tried_again_once_it_is_whole(
         (change_graph(add_read_file), "FAILED_PRECONDITION", "ops .* may not have: ReadFile"),
         (change_graph(lambda graph: graph.meta_info_def.ClearField("tags")), "INTERNAL",
          "no graph that is tagged 'serve'"),
-        (warm_up(b"\xff"), "INVALID_ARGUMENT", "warm-up record 0: Failed to parse warmup record"),
-        (warm_up(prediction_log_pb2.PredictionLog().SerializeToString()), "UNIMPLEMENTED",
-         "warm-up record 0: Unsupported log_type for warmup: None"),
+        (warm_up(b"\xff"), "FAILED_PRECONDITION", "tf_serving_warmup_requests: is damaged"),
+        (warm_up(prediction_log_pb2.PredictionLog().SerializeToString()), "FAILED_PRECONDITION",
+         "record 0 is not a request to predict"),
     ],
 )  # fmt: skip
 def test_what_must_not_or_cannot_be_loaded(
@@ -237,7 +237,7 @@ def test_warm_up_is_answered_before_a_version_is_available(
     assert factor(server) == 2.0
     publish("triple", tmp_path / "m" / "3", warm_up(*[good] * 1001))
     server.poll()
-    assert "Number of warmup records exceeds the maximum (1000)" in failure(server, "3")[2]
+    assert "holds more than 1000 requests" in failure(server, "3")[2]
 
 
 def test_plain_saved_models_are_served_where_asked_for_and_scanned_all_the_same(
