@@ -12,7 +12,7 @@ from logo_tf.errors import LogoError
 
 if TYPE_CHECKING:
     from logo_tf.serving.access import Tls, Token
-    from logo_tf.serving.batching import BatchingParameters
+    from logo_tf.serving.batching_parameters import BatchingParameters
     from logo_tf.serving.server import Server
 
 TOKEN = "LOGO_TF_TOKEN"
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _batching(value: str | None) -> BatchingParameters | None:
-    from logo_tf.serving.batching import BatchingParameters, read_parameters
+    from logo_tf.serving.batching_parameters import BatchingParameters, read_parameters
 
     if value == "off":
         return None

@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from logo_tf.serving.batching import Batcher, BatchingParameters
+from logo_tf.serving.batching import Batcher
+from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.metrics import Metrics
 from logo_tf.serving.servable import Arrays, Servable, Signature
 

@@ -21,10 +21,11 @@ from logo_tf.serving import metadata
 from logo_tf.serving.core import Core
 from logo_tf.serving.methods import refuse_examples
 from logo_tf.serving.metrics import Metrics
-from logo_tf.serving.repository import Repository, Spec
+from logo_tf.serving.repository import Repository
 from logo_tf.serving.settings import from_proto
 from logo_tf.serving.status import Code, ServingError, invalid
 from logo_tf.serving.tensors import to_proto
+from logo_tf.serving.versions import Spec
 
 PREDICTION = "tensorflow.serving.PredictionService"
 MODEL = "tensorflow.serving.ModelService"

@@ -6,8 +6,9 @@ from typing import Any
 
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
-from logo_tf.serving.repository import Repository, Spec
+from logo_tf.serving.repository import Repository
 from logo_tf.serving.servable import Servable
+from logo_tf.serving.versions import Spec
 
 Status = get_model_status_pb2.GetModelStatusResponse
 

@@ -9,57 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import enum
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 from logo_tf.export.publishing import versions
 from logo_tf.serving.loading import load
 from logo_tf.serving.servable import Servable
 from logo_tf.serving.settings import Catalogue, Listed, ModelSettings
 from logo_tf.serving.status import Code, ServingError, invalid, not_found
-
-
-class State(enum.IntEnum):
-    """Of a version; the numbers are those of TensorFlow Serving's proto."""
-
-    START = 10
-    LOADING = 20
-    AVAILABLE = 30
-    UNLOADING = 40
-    END = 50
-
-
-class Spec(NamedTuple):
-    """Which model a request is for; the highest version that is available by default."""
-
-    name: str
-    version: int | None = None
-    label: str | None = None
-
-
-@dataclasses.dataclass
-class Version:
-    """A version that is, was or should be serving.
-
-    Attributes:
-      number: its number.
-      state: how far it is.
-      error: why it ended, if it failed.
-      servable: what answers, while it is AVAILABLE or UNLOADING.
-      users: requests that hold it.
-      content: of the files that failed to load; it is tried again once they are others.
-    """
-
-    number: int
-    state: State = State.START
-    error: ServingError | None = None
-    servable: Servable | None = None
-    users: int = 0
-    content: frozenset[tuple[str, int, int]] | None = None
+from logo_tf.serving.versions import Spec, State, Version
 
 
 class Repository:

@@ -18,10 +18,11 @@ from logo_tf.serving.core import Core
 from logo_tf.serving.json_parser import parse, preview
 from logo_tf.serving.methods import refuse_examples
 from logo_tf.serving.metrics import Metrics
-from logo_tf.serving.repository import Repository, Spec
+from logo_tf.serving.repository import Repository
 from logo_tf.serving.servable import DEFAULT, Servable
 from logo_tf.serving.status import Code, ServingError, invalid
 from logo_tf.serving.tensors import LARGEST
+from logo_tf.serving.versions import Spec
 
 _TARGET = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _ASK = re.compile(_TARGET + ":(classify|regress|predict)")

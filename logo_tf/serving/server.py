@@ -21,15 +21,16 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from logo_tf.errors import LogoError
 from logo_tf.serving.access import Tls, Token, TokenInterceptor
-from logo_tf.serving.batching import BatchingParameters
+from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.core import Batched, Core, Direct, Runner
 from logo_tf.serving.grpc_service import MODEL, PREDICTION, ModelService, PredictionService
 from logo_tf.serving.metrics import Metrics
-from logo_tf.serving.repository import Repository, State
+from logo_tf.serving.repository import Repository
 from logo_tf.serving.rest import Services, build_app
 from logo_tf.serving.servable import Servable
 from logo_tf.serving.settings import Catalogue, Folder, read_config
 from logo_tf.serving.tensors import LARGEST
+from logo_tf.serving.versions import State
 
 # A message is a little more than the tensors in it.
 _OPTIONS = (

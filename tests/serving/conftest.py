@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 )
 
 from logo_tf import artifacts
-from logo_tf.serving.batching import BatchingParameters
+from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.server import Server, ServerSettings
 
 T = TypeVar("T")

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from logo_tf.errors import LogoError
-from logo_tf.serving.batching import Batcher, BatchingParameters, read_parameters
+from logo_tf.serving.batching import Batcher
+from logo_tf.serving.batching_parameters import BatchingParameters, read_parameters
 from logo_tf.serving.status import Code, ServingError
 
 

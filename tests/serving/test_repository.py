@@ -19,8 +19,8 @@ from tensorflow_serving.apis import model_management_pb2, prediction_log_pb2
 
 from logo_tf.export.warmup import FILE
 from logo_tf.serving import repository
-from logo_tf.serving.repository import Spec
 from logo_tf.serving.status import ServingError
+from logo_tf.serving.versions import Spec
 
 Publish = Callable[..., Path]
 UNFIT = 'version_labels { key: "a b" value: 1 }'

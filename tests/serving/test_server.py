@@ -22,7 +22,7 @@ from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from logo_tf.errors import LogoError
 from logo_tf.serving.access import Tls, Token
-from logo_tf.serving.batching import BatchingParameters
+from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.server import Server, ServerSettings
 from logo_tf.serving.tensors import LARGEST
 
