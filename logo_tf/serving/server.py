@@ -1,7 +1,7 @@
 """The embedded server: one process, both transports, until it is told to stop.
 
 It answers as TensorFlow Serving does, and is not TensorFlow Serving: one event loop in Python
-for one machine. ``serving/`` has what runs the real one.
+for one machine.
 """
 
 from __future__ import annotations
