@@ -45,6 +45,8 @@ def decode(body: bytes, inputs_of: Callable[[str], Inputs]) -> Request:
             "'signature_name' key must be a string value."
         )
     inputs = inputs_of(name)
+    if not inputs:
+        raise invalid(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     numbers = Numbers.of(body)
     if "instances" in document and "inputs" in document:
         raise invalid(

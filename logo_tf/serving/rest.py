@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,6 +25,7 @@ from logo_tf.serving.status import Code, ServingError, invalid
 from logo_tf.serving.tensors import LARGEST
 from logo_tf.serving.versions import Spec
 
+_LOG = logging.getLogger(__name__)
 _TARGET = r"(?i)/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
 _ASK = re.compile(_TARGET + ":(classify|regress|predict)")
 _LOOK = re.compile(r"(?i)/v1/models(?:/([^/:]+))?(?:/versions/(\d+)|/labels/([^/:]+))?(/metadata)?")
@@ -218,6 +220,9 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _failed(request, error.status, error.text or error.reason)
     except web.RequestPayloadError:
         return _failed(request, 400, "the body is not what its Content-Encoding says")
+    except Exception:  # noqa: BLE001 (logged; a client gets JSON all the same)
+        _LOG.exception("%s %s", request.method, request.path)
+        return _failed(request, 500, "internal error")
 
 
 def _guard(check_token: Callable[[str], bool]) -> Any:

@@ -69,6 +69,10 @@ class Kinds(tf.Module):
     def scalar(self, v: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"v": v + 1.0}
 
+    @tf.function(input_signature=[])
+    def nothing(self) -> dict[str, tf.Tensor]:
+        return {"one": tf.constant(1)}
+
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -84,6 +88,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "text": kinds.text,
         "truth": kinds.truth,
         "scalar": kinds.scalar,
+        "nothing": kinds.nothing,
     }
     tf.saved_model.save(kinds, str(folder / "kinds"), signatures=signatures)
     return folder

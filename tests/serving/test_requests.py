@@ -99,6 +99,8 @@ BAD = [
      'input "v" has shape [1], expected []'),
     ("kinds:predict", '{"signature_name": "scalar", "inputs": [1]}', 400,
      'input "v" has shape [1], expected []'),
+    ("kinds:predict", '{"signature_name": "nothing", "inputs": {}}', 400,
+     "Failed to get input map for signature: nothing"),
     ("kinds:predict", '{"instances": [1]}', 400,
      "instances is a plain list, but expecting list of objects as multiple input tensors"),
     ("kinds:predict", '{"inputs": [1]}', 400,
@@ -209,6 +211,7 @@ def test_grpc_predicts(shared: Any) -> None:
     np.testing.assert_array_equal(tf.make_ndarray(response.outputs["k"]), [2, 4])
     response = shared.ask("kinds", {"s": np.array([b"\0\xff"], object)}, "text")
     assert tf.make_ndarray(response.outputs["s"]).tolist() == [b"\0\xff"]
+    assert tf.make_ndarray(shared.ask("kinds", {}, "nothing").outputs["one"]) == 1
 
 
 def test_grpc_picks_versions_and_labels(shared: Any, predict_request: Callable[..., Any]) -> None:
