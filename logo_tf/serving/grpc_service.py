@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -66,11 +67,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _counted(
         self, context: Any, api: str, request: Any, answer: Callable[[Any], Awaitable[T]]
     ) -> T:
-        begun, code = time.perf_counter(), Code.CANCELLED
+        begun, code = time.perf_counter(), Code.INTERNAL
         try:
             response = await answer(request)
             code = Code.OK
             return response
+        except asyncio.CancelledError:  # by a deadline, or a client that left
+            code = Code.CANCELLED
+            raise
         except ServingError as error:
             code = error.code
             await _abort(context, error)

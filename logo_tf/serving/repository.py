@@ -136,7 +136,8 @@ class Repository:
             await asyncio.sleep(seconds)
             try:
                 await self.poll()
-            except OSError as error:  # a disk that is away for a moment
+            # Such as a disk that is away for a moment: it goes on looking.
+            except Exception as error:  # noqa: BLE001
                 self._say(f"cannot look for versions: {error}")
 
     def close(self) -> None:

@@ -116,13 +116,17 @@ class Server:
         Raises:
           LogoError: an address cannot be listened on.
         """
-        await self.repository.poll()
-        core = Core(self._runner, self._metrics)
-        await self._start_rest(core)
         try:
-            await self._start_grpc(core)
+            await self.repository.poll()
+            core = Core(self._runner, self._metrics)
+            await self._start_rest(core)
+            try:
+                await self._start_grpc(core)
+            except BaseException:
+                await self._rest.cleanup()
+                raise
         except BaseException:
-            await self._rest.cleanup()
+            self._close()
             raise
         seconds = self._settings.poll_seconds
         self._watcher = asyncio.create_task(self.repository.watch(seconds))
@@ -132,8 +136,7 @@ class Server:
         self._watcher.cancel()
         await self._health.enter_graceful_shutdown()
         await asyncio.gather(self._grpc.stop(self._settings.grace_seconds), self._rest.cleanup())
-        self._runner.close()
-        self.repository.close()
+        self._close()
 
     def available(self) -> list[str]:
         """The versions that serve, such as ``cheetah 3``."""
@@ -143,6 +146,10 @@ class Server:
             for version in self.repository.versions(name)
             if version.state is State.AVAILABLE and (servable := version.servable)
         ]
+
+    def _close(self) -> None:
+        self._runner.close()
+        self.repository.close()
 
     def _forget(self, servable: Servable) -> None:
         self._runner.forget(servable)
@@ -203,11 +210,11 @@ async def serve(
       LogoError: as ``Server``.
     """
     server = Server(settings, say)
+    await server.start()
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    await server.start()
     # What is here stays: versions that end are then collected without a look at all of it,
     # for which requests would wait.
     gc.collect()
