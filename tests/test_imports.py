@@ -30,6 +30,7 @@ FLOORS = [
     "agents",
     "evaluation",
     "export",
+    "serving",
     "experiments",
     "cli",
 ]

@@ -22,6 +22,7 @@ from logo_tf.cli import (
     publish,
     run,
     scenarios,
+    serve,
     show,
 )
 from logo_tf.cli.parser import Parser
@@ -78,7 +79,19 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"logo-tf {logo_tf.__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for file in (run, scenarios, data, model, policy, experiment, export, publish, edge, show):
+    for file in (
+        run,
+        scenarios,
+        data,
+        model,
+        policy,
+        experiment,
+        export,
+        publish,
+        serve,
+        edge,
+        show,
+    ):
         file.add(verbs)
     return parser
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def write_line(text: str) -> None:
-    """Write one line to standard output."""
+def write_line(text: str, flush: bool = False) -> None:
+    """Write one line to standard output, at once if ``flush``."""
     sys.stdout.write(text + "\n")
+    if flush:
+        sys.stdout.flush()
 
 
 def write_json(data: Any) -> None:

@@ -1,0 +1,1 @@
+"""Exported models answer: an embedded server for one machine, over REST and gRPC."""
