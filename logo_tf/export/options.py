@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from logo_tf.export.parity import TOLERANCE
-
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Layout = Literal["agents", "shared"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
-# What an answer may be off by. Rounded weights cost what they cost, and only playing tells what
-# that is worth; beyond these a file is not the policy any more.
+# How far an export's answers may be off: absolute up to magnitude 1, relative beyond it.
+TOLERANCE = 1e-5
+# Likewise of a bundle by precision. Rounded weights cost what they cost, and only playing tells
+# what that is worth; beyond these a file is not the policy any more.
 TOLERANCES: dict[Precision, float] = {"float32": TOLERANCE, "float16": 0.02, "int8": 0.3}

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from logo_tf.errors import LogoError
-
-TOLERANCE = 1e-5
+from logo_tf.export.options import TOLERANCE
 
 
 def difference(expected: np.ndarray, actual: np.ndarray, spread: Any = 0.0) -> float:

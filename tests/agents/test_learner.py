@@ -138,7 +138,7 @@ def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ("kind", "algorithm", "windows"),
     [
-        ("continuous", "macql", {"cql_rows": "imagined"}),
+        pytest.param("continuous", "macql", {"cql_rows": "imagined"}, marks=pytest.mark.long),
         ("continuous", "icq", {"window": 2}),
         (
             "discrete",

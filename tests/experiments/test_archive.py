@@ -152,6 +152,7 @@ def test_the_command_keeps_an_archive_and_takes_it_for_the_experiment(whole, tmp
     assert f"{returns}: content differs from the sha256 in manifest.json" in line
 
 
+@pytest.mark.long
 def test_one_more_seed_makes_only_what_it_needs(kept):
     before = {place: load_manifest(place.parent) for place in kept.rglob("manifest.json")}
     config = change(seeds=(0, 1))

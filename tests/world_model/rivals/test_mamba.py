@@ -269,7 +269,7 @@ class Dies:
         pass
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_resumed_training_is_the_same_to_the_bit(datasets, tiny_settings, tmp_path):
     """Also with draws: their noise is a function of the batch."""
     mamba = MambaConfig(**SMALL, latents="sampled")
