@@ -17,6 +17,12 @@ from logo_tf.specs import ScenarioSpec
 SC2_FILE = Path(__file__).parents[2] / "shared/data/smac_3m_medium_odis/part_0.h5"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests begin first, so that no core waits for the last one in the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def sc2_file() -> Path:
     """The real SMAC 3m file, which lies beside the checkout and is not redistributed."""

@@ -180,7 +180,7 @@ def test_the_policys_score_by_hand():
 
 def test_the_best_vectors_are_found():
     searching = planner(
-        World(VECTORS, tracking), candidates=128, initial_std=1.0, rounds=12, beta=0.0
+        World(VECTORS, tracking), candidates=256, initial_std=1.0, rounds=7, beta=0.0
     )
     found = plan(searching, frames(VECTORS, 2))
     np.testing.assert_allclose(found.actions, [TARGETS] * 2, atol=0.1)

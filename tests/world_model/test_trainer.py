@@ -89,7 +89,9 @@ KINDS = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name", ["monolithic", "memory", pytest.param("ensemble", marks=pytest.mark.long)]
+)
 def test_every_kind_resumes_to_the_bit(datasets, tiny_settings, tmp_path, name):
     config = WorldModelConfig(**(tiny_settings | KINDS[name]))
     dataset = datasets["discrete"]
