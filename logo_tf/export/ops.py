@@ -71,7 +71,7 @@ def require_allowed_ops(path: str | Path) -> None:
       LogoError: it cannot be read, or holds an op that is not allowed where it stands; the
         message names these.
     """
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from tensorflow.core.protobuf import saved_model_pb2
 
     file = Path(path) / "saved_model.pb"

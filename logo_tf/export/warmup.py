@@ -51,7 +51,7 @@ def read_warmup(folder: Path) -> Iterator[Exchange]:
     Raises:
       LogoError: the file is damaged, or holds something else than predictions.
     """
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.message import DecodeError
     from tensorflow_serving.apis import prediction_log_pb2
 
     file = folder / FILE

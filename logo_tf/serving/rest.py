@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from aiohttp import web
-from google.protobuf import json_format  # type: ignore[import-untyped]
+from google.protobuf import json_format
 
 from logo_tf.serving import json_codec, metadata, metrics
 from logo_tf.serving.core import Core

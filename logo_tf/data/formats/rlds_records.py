@@ -109,7 +109,7 @@ class Record:
           LogoError: it is not a `tf.train.Example`.
         """
         import tensorflow as tf
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
 
         self._where = where
         try:
