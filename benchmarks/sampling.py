@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from processes import Worker, alternate
 from recording import RESULTS, figure, machine, record
-from training import SPEC, normal
+from training import SPEC, random_episode
 
 from logo_tf.data.store import Dataset, load_dataset, write_dataset
 from logo_tf.episodes import Episode
@@ -164,19 +164,8 @@ class Bench:
 
 def random_dataset(out: Path, size: int, shard_bytes: int) -> Dataset:
     """Episodes of normal numbers, about ``size`` bytes of them."""
-    rng, n, t = np.random.default_rng(0), SPEC.num_agents, _LENGTH
-    made = [
-        Episode(
-            observations=normal(rng, (t + 1, n, SPEC.observation_dim)),
-            state=normal(rng, (t + 1, SPEC.state_dim)),
-            actions=rng.uniform(-1, 1, (t, n, SPEC.action_dim)).astype(np.float32),
-            rewards=normal(rng, (t,)),
-            legal_actions=np.zeros((t + 1, n, 0), bool),
-            agent_mask=np.ones((t + 1, n), bool),
-            terminated=False,
-        )
-        for _ in range(_DIFFERENT)
-    ]
+    rng = np.random.default_rng(0)
+    made = [random_episode(rng, _LENGTH) for _ in range(_DIFFERENT)]
     episode = made[0]
     fields = (episode.observations, episode.state, episode.actions, episode.rewards)
     each = sum(values.nbytes for values in (*fields, episode.agent_mask))

@@ -215,18 +215,23 @@ def random_dataset(out: Path) -> Dataset:
     def episodes() -> Iterator[Episode]:
         rng = np.random.default_rng(0)
         for _ in range(40):
-            n, t = SPEC.num_agents, 250
-            yield Episode(
-                observations=normal(rng, (t + 1, n, SPEC.observation_dim)),
-                state=normal(rng, (t + 1, SPEC.state_dim)),
-                actions=rng.uniform(-1, 1, (t, n, SPEC.action_dim)).astype(np.float32),
-                rewards=normal(rng, (t,)),
-                legal_actions=np.zeros((t + 1, n, 0), bool),
-                agent_mask=np.ones((t + 1, n), bool),
-                terminated=False,
-            )
+            yield random_episode(rng, 250)
 
     return write_dataset(out, SPEC, episodes(), config={}, provenance={})
+
+
+def random_episode(rng: np.random.Generator, t: int) -> Episode:
+    """T transitions of unrelated numbers, all normal but the actions."""
+    n = SPEC.num_agents
+    return Episode(
+        observations=normal(rng, (t + 1, n, SPEC.observation_dim)),
+        state=normal(rng, (t + 1, SPEC.state_dim)),
+        actions=rng.uniform(-1, 1, (t, n, SPEC.action_dim)).astype(np.float32),
+        rewards=normal(rng, (t,)),
+        legal_actions=np.zeros((t + 1, n, 0), bool),
+        agent_mask=np.ones((t + 1, n), bool),
+        terminated=False,
+    )
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -65,6 +65,26 @@ def discrete_spec() -> ScenarioSpec:
     )
 
 
+@pytest.fixture(scope="session")
+def untrained_policy() -> Callable[..., Any]:
+    """``untrained_policy(spec, config, scales)``: a policy as training begins."""
+    import tensorflow as tf
+
+    from logo_tf.agents.offline_agent import AgentSetup
+    from logo_tf.agents.policy import TrainedPolicy
+    from logo_tf.agents.registry import build_agent
+    from logo_tf.artifacts import Manifest
+    from logo_tf.config import to_dict
+
+    def build(spec: ScenarioSpec, config: Any, scales: Any = None) -> TrainedPolicy:
+        step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        agent = build_agent(AgentSetup(spec, config, 0, step, scales))
+        manifest = Manifest(kind="policy", spec=spec.to_dict(), config=to_dict(config))
+        return TrainedPolicy(manifest, config, agent)
+
+    return build
+
+
 def toy_episode(spec: ScenarioSpec, rng: np.random.Generator, length: int) -> Episode:
     """One valid episode of a smooth toy world: actions push the state, agents see parts of it."""
     n, o, a, s = spec.num_agents, spec.observation_dim, spec.action_dim, spec.state_dim

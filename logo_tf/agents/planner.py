@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from logo_tf.agents.config import PlannerConfig
 from logo_tf.agents.policy import TrainedPolicy
-from logo_tf.agents.search import CrossEntropySearch, Plan, repeated, rows_first
+from logo_tf.agents.search import CrossEntropySearch, Plan, repeated
 from logo_tf.agents.team_value import NO_VALUE, TeamValue
 from logo_tf.errors import LogoError
-from logo_tf.imagination.rollout import Branch, GraphPolicy, Memories, unroll
+from logo_tf.imagination.rollout import Branch, GraphPolicy, Memories, rows_first, unroll
 from logo_tf.scenarios.protocol import Frame
 from logo_tf.shapes import check_shapes
 from logo_tf.world_model.protocol import WorldModel

@@ -9,7 +9,7 @@ import tensorflow as tf
 from logo_tf.agents.config import PlannerConfig
 from logo_tf.agents.proposals import make_proposal
 from logo_tf.agents.team_value import TeamValue
-from logo_tf.imagination.rollout import Branch, Rollout, unroll
+from logo_tf.imagination.rollout import Branch, Rollout, rows_first, unroll
 from logo_tf.imagination.sampling import masked_median
 from logo_tf.world_model.protocol import Prediction, WorldModel
 
@@ -190,11 +190,6 @@ def plan_scores(imagined: Imagined, gamma: float, penalty: float) -> tf.Tensor:
 def repeated(branches: Branch, times: int) -> Branch:
     """Every branch so many times, side by side."""
     return tf.nest.map_structure(lambda field: tf.repeat(field, times, axis=0), branches)
-
-
-def rows_first(steps: tf.Tensor) -> tf.Tensor:
-    """(h, R, ...) -> (R, h, ...)."""
-    return tf.transpose(steps, (1, 0, *range(2, len(steps.shape))))
 
 
 def _what_counts(step: Rollout, predicted: Prediction) -> tuple[Any, ...]:

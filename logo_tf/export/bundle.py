@@ -19,7 +19,6 @@ next call. The file of all agents is as wide as the widest, and takes `agent` (1
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -210,10 +209,7 @@ def _policy(
         if spec.discrete
         else None,
         "agents": agents,
-        "files": {
-            name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
-            for name in (*files, team.SAMPLES)
-        },
+        "files": {name: artifacts.sha256(folder / name) for name in (*files, team.SAMPLES)},
     }
 
 

@@ -34,7 +34,15 @@ from logo_tf.export.signatures import (
     trace,
     trace_named,
 )
-from logo_tf.imagination.rollout import Branch, Choose, GraphPolicy, Memories, Rollout, unroll
+from logo_tf.imagination.rollout import (
+    Branch,
+    Choose,
+    GraphPolicy,
+    Memories,
+    Rollout,
+    rows_first,
+    unroll,
+)
 from logo_tf.world_model.judging.accumulation import accumulate
 from logo_tf.world_model.protocol import Prediction
 
@@ -161,7 +169,7 @@ def _imagined(
     answer |= {"running": running, "actions": actions}
     if calibration is not None:
         answer["state_error_bound"] = _bounds(fields["uncertainty"], calibration)
-    return {name: _rows_first(value) for name, value in answer.items()}
+    return {name: rows_first(value) for name, value in answer.items()}
 
 
 def _bounds(uncertainty: tf.Tensor, calibration: Calibration) -> tf.Tensor:
@@ -174,7 +182,3 @@ def _bounds(uncertainty: tf.Tensor, calibration: Calibration) -> tf.Tensor:
     bounds = tf.stack([calibration.bound(padded[k], k + 1) for k in range(known)])
     beyond = tf.fill((tf.maximum(length - known, 0), tf.shape(signal)[1]), float("inf"))
     return tf.concat([bounds, beyond], axis=0)[:length]
-
-
-def _rows_first(values: tf.Tensor) -> tf.Tensor:
-    return tf.transpose(values, [1, 0, *range(2, values.shape.rank)])

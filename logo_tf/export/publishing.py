@@ -20,7 +20,7 @@ from logo_tf.errors import LogoError
 
 # Behind the number of a version that was rolled back: no server lists it.
 WITHDRAWN = ".withdrawn"
-_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 def check_name(name: str) -> str:
@@ -30,7 +30,7 @@ def check_name(name: str) -> str:
       LogoError: it is not 1 to 64 letters, digits and underscores. Names travel in
         URLs and become folders, so nothing else is let through.
     """
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise LogoError(
             f"export name {name!r}: use 1 to 64 letters, digits and underscores, such as cheetah_v2"
         )

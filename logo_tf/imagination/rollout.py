@@ -171,6 +171,11 @@ def unroll(
     return last, tf.nest.map_structure(lambda array: array.stack(), kept)
 
 
+def rows_first(steps: tf.Tensor) -> tf.Tensor:
+    """What ``unroll`` kept, (H, B, ...) -> (B, H, ...)."""
+    return tf.transpose(steps, (1, 0, *range(2, len(steps.shape))))
+
+
 def make_remember(
     model: WorldModel, policy: GraphPolicy
 ) -> Callable[[Transitions, tf.Tensor], Memories]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +11,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from logo_tf.errors import LogoError
-from logo_tf.export.publishing import versions
-
-NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+from logo_tf.export.publishing import NAME, versions
 
 
 class Policy(Protocol):

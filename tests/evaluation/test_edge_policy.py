@@ -4,13 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from logo_tf.agents.config import PolicyConfig
-from logo_tf.agents.offline_agent import AgentSetup
-from logo_tf.agents.policy import TrainedPolicy
-from logo_tf.agents.registry import build_agent
-from logo_tf.artifacts import Manifest
 from logo_tf.errors import LogoError
 from logo_tf.evaluation.edge_policy import EdgePolicy
 from logo_tf.evaluation.returns import evaluate_policy
@@ -18,17 +13,11 @@ from logo_tf.export.bundle import write_bundle
 from logo_tf.scenarios.registry import scenario_spec
 
 
-def test_the_exported_team_earns_what_the_policy_does(tmp_path):
+def test_the_exported_team_earns_what_the_policy_does(untrained_policy, tmp_path):
     """In a real scenario, with actions that are the same to 1e-5 on the way."""
     name = "mamujoco/Swimmer-2x1"
     spec = scenario_spec(name)
-    config = PolicyConfig(algorithm="bc", width=32)
-    step = tf.Variable(0, dtype=tf.int64, trainable=False)
-    policy = TrainedPolicy(
-        Manifest(kind="policy", spec=spec.to_dict()),
-        config,
-        build_agent(AgentSetup(spec, config, 0, step)),
-    )
+    policy = untrained_policy(spec, PolicyConfig(algorithm="bc", width=32))
     write_bundle(policy, policy.manifest, tmp_path / "edge")
     edge = EdgePolicy(tmp_path / "edge")
     differences = []
