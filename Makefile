@@ -21,7 +21,8 @@ $(STAMP): requirements.lock setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "logo_tf needs Python's venv module; on Debian: apt-get install python3.11-venv" >&2; exit 2; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev,ray,smax,vault]'
+# Byte code is made when a module is first imported: of what is installed most never is.
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c requirements.lock -e '.[dev,ray,smax,vault]'
 	@touch $@
 
 lint: install
