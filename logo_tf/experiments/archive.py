@@ -8,7 +8,8 @@ from pathlib import Path
 from logo_tf import artifacts
 from logo_tf.config import require
 from logo_tf.experiments.experiment import EXPERIMENT_FILE, TIMES, is_free
-from logo_tf.experiments.jobs import RETURNS, Job, There, jobs, survey
+from logo_tf.experiments.job import Job, There, survey
+from logo_tf.experiments.jobs import RETURNS, jobs
 from logo_tf.experiments.matrix import ExperimentConfig
 
 _CURVE = "curve.jsonl"

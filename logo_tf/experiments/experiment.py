@@ -14,7 +14,8 @@ from logo_tf.artifacts import Manifest
 from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments.engines import Engine, Outcome
-from logo_tf.experiments.jobs import Job, There, jobs, survey
+from logo_tf.experiments.job import Job, There, survey
+from logo_tf.experiments.jobs import jobs
 from logo_tf.experiments.matrix import ExperimentConfig, check
 
 EXPERIMENT_FILE = "experiment.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,11 +13,10 @@ from logo_tf.agents.registry import algorithm, default_config
 from logo_tf.config import from_dict, override, read_json, require
 from logo_tf.errors import LogoError, nearest
 from logo_tf.experiments.config import Quality
+from logo_tf.experiments.folders import folder_name
 from logo_tf.scenarios.registry import scenario_spec
 from logo_tf.specs import ActionKind
 from logo_tf.world_model.config import WorldModelConfig
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.,+()-]*")
 
 
 class Task(NamedTuple):
@@ -285,20 +283,6 @@ def check(config: ExperimentConfig) -> None:
                 f"experiment: arm {arm.name!r}: {policy.algorithm} learns from real data alone; "
                 "leave its model out",
             )
-
-
-def folder_name(name: str) -> str:
-    """The folder of an arm or a model.
-
-    Raises:
-      LogoError: a name that no folder can have.
-    """
-    if not _NAME.fullmatch(name):
-        raise LogoError(
-            f"experiment: {name!r} cannot name an arm or a model: use letters, digits, spaces "
-            "and _.,+()-, a letter or digit first"
-        )
-    return name.replace(" ", "_")
 
 
 def _require_once(what: str, names: Sequence[object]) -> None:

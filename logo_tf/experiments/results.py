@@ -16,14 +16,8 @@ import numpy as np
 from logo_tf.evaluation.aggregation import Aggregate, Estimate, aggregate, means
 from logo_tf.experiments.config import Quality
 from logo_tf.experiments.experiment import read_times
-from logo_tf.experiments.jobs import (
-    DatasetJob,
-    PolicyJob,
-    ReferencesJob,
-    WorldModelJob,
-    cell_folder,
-    jobs,
-)
+from logo_tf.experiments.folders import cell_folder
+from logo_tf.experiments.jobs import DatasetJob, PolicyJob, ReferencesJob, WorldModelJob, jobs
 from logo_tf.experiments.matrix import Claim, ExperimentConfig, Task
 
 

@@ -8,15 +8,14 @@ import pytest
 from logo_tf import artifacts
 from logo_tf.artifacts import Manifest
 from logo_tf.errors import LogoError
+from logo_tf.experiments.job import There, survey
 from logo_tf.experiments.jobs import (
     DatasetJob,
     EvaluationJob,
     PlannedJob,
     PolicyJob,
-    There,
     WorldModelJob,
     jobs,
-    survey,
 )
 from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm
 

@@ -8,6 +8,7 @@ import pytest
 from logo_tf.agents.config import PlannerConfig
 from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
+from logo_tf.experiments.folders import folder_name
 from logo_tf.experiments.matrix import (
     Arm,
     Claim,
@@ -15,7 +16,6 @@ from logo_tf.experiments.matrix import (
     ModelArm,
     PlannedArm,
     check,
-    folder_name,
     read_config,
 )
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from logo_tf.experiments.engines import Outcome
 from logo_tf.experiments.experiment import _Schedule
-from logo_tf.experiments.jobs import There
+from logo_tf.experiments.job import There
 
 
 class Mark:
