@@ -3,7 +3,7 @@
 import { el, svg } from "./dom.js";
 import { extent, format, ticks } from "./scale.js";
 
-const LEFT = 56, RIGHT = 14, TOP = 24, BOTTOM = 34;
+const RIGHT = 14, BOTTOM = 34;
 
 // Where one chart is pointed at, all of a group are.
 export class Cursor {
@@ -27,9 +27,11 @@ export class Chart {
   #at = null;
   #width = 0;
 
-  // title; x, y: {label, format, from, to}; height in pixels; steers: whether arrow keys move the cursor.
-  constructor(cursor, { title, x, y, height = 210, steers = false }) {
-    Object.assign(this, { cursor, title, x, y, height, steers });
+  // title; x, y: {label, from, to}, of which x may also say what a place is called; height and room to the left
+  // in pixels; steers: whether arrow keys move the cursor.
+  constructor(cursor, { title, x, y, height = 210, left = 56, steers = false }) {
+    Object.assign(this, { cursor, title, x, y, height, left, steers });
+    this.top = y.label ? 24 : 8;
     this.picture = svg("svg", { height, role: steers ? "slider" : "img", "aria-label": title });
     this.legend = el("ul", { class: "legend" });
     this.reading = el("span", { class: "reading" });
@@ -44,9 +46,11 @@ export class Chart {
     cursor.add(this);
   }
 
-  // series: [{name, points: [[x, y or null]], band: [[x, low, high]], bandName}]; xs: where the cursor may be.
+  // series: [{name, points: [[x, y or null]], band: [[x, low, high]], bandName}]; xs: where the cursor may be;
+  // nothing: what is said where no point is; x: changes of the axis.
   draw(data) {
     this.#data = data;
+    Object.assign(this.x, data.x);
     this.#legend();
     this.#paint();
   }
@@ -85,7 +89,7 @@ export class Chart {
       ...this.#marks(scales),
     );
     if (!series.some(({ points }) => points.some(([, value]) => Number.isFinite(value)))) {
-      const place = { class: "nothing", x: (LEFT + width - RIGHT) / 2, y: this.height / 2, "text-anchor": "middle" };
+      const place = { class: "nothing", x: (this.left + width - RIGHT) / 2, y: this.height / 2, "text-anchor": "middle" };
       this.picture.append(svg("text", place, this.#data.nothing ?? "nothing yet"));
     }
   }
@@ -101,28 +105,27 @@ export class Chart {
     const from = this.x.from ?? left, to = Math.max(this.x.to ?? right, from + 1e-9);
     const steps = ticks(this.y.from ?? low, this.y.to ?? high, this.height < 160 ? 3 : 4);
     const bottom = this.y.from ?? steps[0], top = this.y.to ?? steps.at(-1);
-    const across = (x) => LEFT + ((x - from) / (to - from)) * (width - LEFT - RIGHT);
-    const up = (y) => this.height - BOTTOM - ((y - bottom) / (top - bottom)) * (this.height - TOP - BOTTOM);
+    const across = (x) => this.left + ((x - from) / (to - from)) * (width - this.left - RIGHT);
+    const up = (y) => this.height - BOTTOM - ((y - bottom) / (top - bottom)) * (this.height - this.top - BOTTOM);
     return { across, up, from, to, steps };
   }
 
   #axes(width, { across, up, from, to, steps }) {
     const floor = this.height - BOTTOM;
-    const label = this.x.format ?? format;
-    const count = Math.max(2, Math.min(8, Math.floor((width - LEFT) / 80)));
+    const count = Math.max(2, Math.min(8, Math.floor((width - this.left) / 80)));
     const wholes = this.x.ticks ?? ticks(from, to, count).filter((x) => x >= from && x <= to && Number.isInteger(x));
     return [
       ...steps.flatMap((y) => [
-        svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: up(y), y2: up(y) }),
-        svg("text", { x: LEFT - 7, y: up(y) + 4, "text-anchor": "end" }, format(y)),
+        svg("line", { class: "grid", x1: this.left, x2: width - RIGHT, y1: up(y), y2: up(y) }),
+        svg("text", { x: this.left - 7, y: up(y) + 4, "text-anchor": "end" }, format(y)),
       ]),
-      svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: floor, y2: floor }),
+      svg("line", { class: "axis", x1: this.left, x2: width - RIGHT, y1: floor, y2: floor }),
       ...wholes.map((x) => {
         const end = across(x) > width - RIGHT - 12 ? "end" : "middle";
-        return svg("text", { x: across(x) + (end === "end" ? RIGHT - 4 : 0), y: floor + 15, "text-anchor": end }, label(x));
+        return svg("text", { x: across(x) + (end === "end" ? RIGHT - 4 : 0), y: floor + 15, "text-anchor": end }, format(Math.abs(x)));
       }),
-      svg("text", { class: "unit", x: 0, y: 13 }, this.y.label),
-      svg("text", { class: "unit", x: (LEFT + width - RIGHT) / 2, y: this.height - 4, "text-anchor": "middle" }, this.x.label),
+      svg("text", { class: "unit", x: 0, y: 13 }, this.y.label ?? ""),
+      svg("text", { class: "unit", x: (this.left + width - RIGHT) / 2, y: this.height - 4, "text-anchor": "middle" }, this.x.label),
     ];
   }
 
@@ -144,8 +147,7 @@ export class Chart {
         const text = spread ? `${format(value)} ± ${format(spread)}` : format(value);
         return series.length > 1 ? `${name} ${text}` : text;
       });
-    const place = (this.x.format ?? format)(this.#at);
-    const text = `${this.x.short ?? ""} ${place}: ${texts.join(", ") || "none"}`.trim();
+    const text = [this.x.say?.(this.#at), texts.join(", ") || "none"].filter(Boolean).join(": ");
     this.reading.textContent = text;
     if (this.steers) {
       this.picture.setAttribute("aria-valuenow", this.#at);
@@ -153,7 +155,7 @@ export class Chart {
     }
     const x = across(this.#at);
     return [
-      svg("line", { class: "cursor", x1: x, x2: x, y1: TOP, y2: this.height - BOTTOM }),
+      svg("line", { class: "cursor", x1: x, x2: x, y1: this.top, y2: this.height - BOTTOM }),
       ...found.flatMap(({ value }, i) =>
         Number.isFinite(value) ? [svg("circle", { class: `dot s${i}`, cx: x, cy: up(value), r: 3.5 })] : []),
     ];
@@ -166,7 +168,7 @@ export class Chart {
   #nearest(event) {
     const box = this.picture.getBoundingClientRect();
     const { from, to } = this.#scales(box.width);
-    const x = from + ((event.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT)) * (to - from);
+    const x = from + ((event.clientX - box.left - this.left) / (box.width - this.left - RIGHT)) * (to - from);
     let best = null;
     for (const place of this.#places()) if (best === null || Math.abs(place - x) < Math.abs(best - x)) best = place;
     return best;

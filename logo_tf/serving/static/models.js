@@ -64,11 +64,16 @@ function row({ name, version, state, error, labels, signatures }) {
   const shown = el("span", { class: `state ${error ? "failed" : told}` }, error && state === "END" ? "failed" : told);
   const cell = (title, ...children) => el("td", { role: "cell", "data-title": title }, ...children);
   return el("tr", { role: "row" },
-    el("th", { role: "rowheader", scope: "row", "data-title": "Model" }, name),
+    el("th", { role: "rowheader", scope: "row" }, ...breakable(name)),
     cell("Version", version),
     cell("State", shown, ...(error ? [el("p", { class: "why" }, error)] : [])),
     cell("Labels", ...(labels.length ? labels.map((label) => el("span", { class: "label" }, label)) : ["–"])),
     cell("Signatures", signatures ? details(signatures) : "–"));
+}
+
+// A name may go on in the next line after each underscore.
+function breakable(name) {
+  return name.split(/(?<=_)/).flatMap((part) => [part, el("wbr")]);
 }
 
 function details(signatures) {

@@ -58,7 +58,7 @@ byId("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   take(byId("token").value.trim());
 });
-byId("token-forget").addEventListener("click", () => take(""));
+byId("token-forget").addEventListener("click", () => location.reload());
 
 for (;;) {
   if (!document.hidden) await look();

@@ -10,6 +10,11 @@ export function isDiscrete({ signatures }) {
   return "legal_actions" in (signatures.imagine ?? signatures.imagine_policy).outputs;
 }
 
+// Of an agent's predicted legal actions: the likely ones, and the likeliest always, as the model itself does.
+export function isLegal(row, action) {
+  return row[action] > 0.5 || row[action] === Math.max(...row);
+}
+
 // What the version has answered before, a start and actions without the batch's axis; or nothing.
 export function recorded({ examples }) {
   const inputs = examples.imagine_policy ?? examples.imagine;
@@ -74,8 +79,8 @@ function randomVectors(version, form) {
 async function randomLegal(version, form, start, server, tell) {
   const random = generator(form.seed);
   const pick = (legal) => legal.map((row) => {
-    const choices = row.flatMap((chance, action) => (chance > 0.5 ? [action] : []));
-    return choices.length ? choices[Math.floor(random() * choices.length)] : 0;
+    const choices = [...row.keys()].filter((action) => isLegal(row, action));
+    return choices[Math.floor(random() * choices.length)];
   });
   const known = form.start === "recorded" ? recorded(version).actions?.[0] : null;
   let joint = start.legal_actions || !known ? pick(start.legal_actions ?? everything(version)) : known;

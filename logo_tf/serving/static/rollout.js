@@ -2,13 +2,13 @@
 
 import { Chart, Cursor } from "./chart.js";
 import { byId, el, say } from "./dom.js";
+import { isLegal } from "./request.js";
 import { format } from "./scale.js";
 
 const SPREADS = 2; // standard deviations that a band is wide, to each side
 const FIRST = 12; // dimensions of the state that are drawn at once
 const BAND = `± ${SPREADS} standard deviations`;
 
-const step = { label: "step", short: "step" };
 
 // answer: outputs of the signature, of one row; start: {state}; about: {name, version, milliseconds}.
 export function show(answer, start, about) {
@@ -23,15 +23,16 @@ export function show(answer, start, about) {
   byId("rollout").hidden = false;
 
   const cursor = new Cursor(), xs = reward.map((_, t) => t + 1);
+  const axis = { label: "step", from: 0, to: steps };
   const draw = (title, y, series, more = {}) => {
-    const chart = new Chart(cursor, { title, x: { ...step, from: 0, to: steps }, y, ...more });
-    chart.draw({ series, xs: more.xs ?? xs });
+    const chart = new Chart(cursor, { title, x: { ...axis, say: (x) => `step ${x}` }, y, ...more });
+    chart.draw({ series, xs });
     return chart.element;
   };
   const plain = (name, values) => [{ name, points: values.map((value, t) => [t + 1, value]) }];
   const bound = row("state_error_bound");
   const charts = [
-    draw("Reward", { label: "a step" }, [banded("reward", reward, spread, 1)], { steers: true }),
+    draw("Reward", { label: "reward a step" }, [banded("reward", reward, spread, 1)], { steers: true }),
     draw("Uncertainty", { label: "no unit", from: 0 }, plain("uncertainty", row("uncertainty"))),
     draw("Chance that the episode ends", { label: "probability", from: 0, to: 1 }, plain("termination", row("termination"))),
   ];
@@ -42,8 +43,9 @@ export function show(answer, start, about) {
   const dimension = (i) => {
     const values = [start.state[i], ...states.map((state) => state[i])];
     const around = [0, ...spreads.map((state) => state[i])];
-    const more = { height: 140, xs: [0, ...xs] };
-    return draw(`state ${i}`, { label: "" }, [banded("predicted", values, around, 0)], more);
+    // Too small to say it again: which step the cursor is at, the charts above tell.
+    const small = { x: { ...axis }, height: 130, left: 44 };
+    return draw(`state ${i}`, {}, [banded("predicted", values, around, 0)], small);
   };
   const all = [...start.state.keys()];
   const grid = byId("rollout-states"), rest = byId("rollout-rest");
@@ -81,7 +83,7 @@ function illegal({ actions, legal_actions: legal }, steps) {
   const found = [];
   for (let t = 1; t < steps; t++) {
     actions[0][t].forEach((action, agent) => {
-      if (!(legal[0][t - 1][agent][action] > 0.5)) found.push(`agent ${agent}'s ${action} at step ${t + 1}`);
+      if (!isLegal(legal[0][t - 1][agent], action)) found.push(`agent ${agent}'s ${action} at step ${t + 1}`);
     });
   }
   if (!found.length) return "";

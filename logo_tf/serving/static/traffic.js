@@ -8,7 +8,7 @@ import { format } from "./scale.js";
 const KEPT = 300; // seconds that are drawn
 const WINDOW = 10; // seconds that a point is of: fewer requests make no quantile
 
-const seconds = { label: "time", short: "", from: -KEPT, to: 0, ticks: [-300, -240, -180, -120, -60, 0], format: ago };
+const ago = () => ({ label: "seconds ago", to: 0, say: (x) => (x ? `${-x} seconds ago` : "now") });
 
 export class Traffic {
   #samples = []; // [{time, models}], oldest first
@@ -16,8 +16,8 @@ export class Traffic {
 
   constructor() {
     const cursor = new Cursor();
-    this.rate = new Chart(cursor, { title: "Requests", x: seconds, y: { label: "requests/s", from: 0 }, steers: true });
-    this.latency = new Chart(cursor, { title: "Latency", x: seconds, y: { label: "ms", from: 0 }, steers: true });
+    this.rate = new Chart(cursor, { title: "Requests", x: ago(), y: { label: "requests/s", from: 0 }, steers: true });
+    this.latency = new Chart(cursor, { title: "Latency", x: ago(), y: { label: "ms", from: 0 }, steers: true });
     byId("traffic-charts").append(this.rate.element, this.latency.element);
     this.#chosen.addEventListener("change", () => this.#draw());
     this.#draw();
@@ -50,9 +50,13 @@ export class Traffic {
       return { x: Math.round(sum.time - now.time), ok: ok / span, errors: errors / span, p50: quantile(buckets, 0.5), p95: quantile(buckets, 0.95) };
     });
     const of = (key) => points.map((point) => [point.x, point[key]]);
+    // The axis grows with what there is to see.
+    const minutes = Math.min(KEPT / 60, Math.max(1, Math.ceil(-(points[0]?.x ?? 0) / 60)));
+    const every = minutes > 1 ? 60 : 15;
+    const x = { from: -60 * minutes, ticks: Array.from({ length: (60 * minutes) / every + 1 }, (_, i) => -every * i) };
     const nothing = this.#samples.length < 2 ? "the first point comes in a moment" : "no request in this time";
-    this.rate.draw({ nothing, series: [{ name: "answered", points: of("ok") }, { name: "refused or failed", points: of("errors") }] });
-    this.latency.draw({ nothing, series: [{ name: "p50", points: of("p50") }, { name: "p95", points: of("p95") }] });
+    this.rate.draw({ x, nothing, series: [{ name: "answered", points: of("ok") }, { name: "refused or failed", points: of("errors") }] });
+    this.latency.draw({ x, nothing, series: [{ name: "p50", points: of("p50") }, { name: "p95", points: of("p95") }] });
     if (now) this.#tell(now);
   }
 
@@ -61,9 +65,4 @@ export class Traffic {
     const texts = { requests: format(ok + errors), errors: format(errors), p50: milliseconds(0.5), p95: milliseconds(0.95) };
     for (const [key, text] of Object.entries(texts)) byId(`total-${key}`).textContent = text;
   }
-}
-
-function ago(x) {
-  if (!x) return "now";
-  return x % 60 ? `${Math.round(-x)} s ago` : `${-x / 60} min ago`;
 }
