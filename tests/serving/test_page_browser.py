@@ -170,7 +170,7 @@ class Window:
         ]
         sent = [one for one in messages if one["method"] == "Network.requestWillBeSent"]
         urls = [one["params"]["request"]["url"] for one in sent]
-        return [url for url in urls if not url.startswith("chrome")]
+        return [url for url in urls if url.startswith(("http", "ws"))]
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +185,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     for flag in (
         "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
         "disable-background-networking", "disable-component-update", "disable-sync",
-        "disable-dev-shm-usage", f"user-data-dir={profile}", "window-size=1200,1000",
+        "disable-dev-shm-usage", "app=data:,", f"user-data-dir={profile}", "window-size=1200,1000",
     ):  # fmt: skip
         options.add_argument(f"--{flag}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
