@@ -144,7 +144,7 @@ export class Chart {
     const texts = found
       .filter(({ value }) => Number.isFinite(value))
       .map(({ name, value, spread }) => {
-        const text = spread ? `${format(value)} ± ${format(spread)}` : format(value);
+        const text = spread ? `${format(value, 3)} ± ${format(spread, 2)}` : format(value);
         return series.length > 1 ? `${name} ${text}` : text;
       });
     const text = [this.x.say?.(this.#at), texts.join(", ") || "none"].filter(Boolean).join(": ");

@@ -1,9 +1,9 @@
 // Numbers on an axis: round ticks, short texts.
 
-export function format(value) {
+export function format(value, digits = 4) {
   const size = Math.abs(value);
-  if (size && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("e+", "e");
-  return value.toLocaleString("en-GB", { maximumSignificantDigits: 4 }).replace("-", "\u2212");
+  if (size && (size >= 1e6 || size < 1e-3)) return value.toExponential(2).replace("e+", "e").replaceAll("-", "\u2212");
+  return value.toLocaleString("en-GB", { maximumSignificantDigits: digits }).replace("-", "\u2212");
 }
 
 // About `count` round steps that hold [low, high].
