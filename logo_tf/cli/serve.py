@@ -96,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     def started(server: Server) -> None:
         scheme = "https" if settings.tls else "http"
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        say(f"page  {scheme}://{host}:{server.rest_port}/")
         say(f"REST  {scheme}://{host}:{server.rest_port}/v1/models/NAME")
         say(f"gRPC  {host}:{server.grpc_port}")
         if not server.available():

@@ -76,14 +76,23 @@ def encode(outputs: Mapping[str, np.ndarray], form: Format) -> bytes:
     """
     if form == "row":
         _check_rows(outputs)
-    lists = {name: _listed(name, value) for name, value in sorted(outputs.items())}
-    alone = next(iter(lists.values())) if len(lists) == 1 else None
+    named = lists(outputs)
+    alone = next(iter(named.values())) if len(named) == 1 else None
     if form == "columnar":
-        return json.dumps({"outputs": lists if alone is None else alone}).encode()
+        return json.dumps({"outputs": named if alone is None else alone}).encode()
     if alone is None:
-        columns = zip(*lists.values(), strict=True)
-        alone = [dict(zip(lists, row, strict=True)) for row in columns]
+        columns = zip(*named.values(), strict=True)
+        alone = [dict(zip(named, row, strict=True)) for row in columns]
     return json.dumps({"predictions": alone}).encode()
+
+
+def lists(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays as JSON can hold them, by name in alphabetical order.
+
+    Raises:
+      ServingError: a dtype has no place in JSON.
+    """
+    return {name: _listed(name, value) for name, value in sorted(arrays.items())}
 
 
 def _rows(rows: list[Any], inputs: Inputs, numbers: Numbers) -> dict[str, np.ndarray]:

@@ -54,6 +54,8 @@ def load(name: str, version: int, path: Path, plain: bool) -> Servable:
 def _warm_up(servable: Servable, path: Path) -> None:
     """Answer the recorded requests, so that the first of a client does not pay for tracing.
 
+    The first of each signature is kept as an example.
+
     Raises:
       LogoError: they cannot be read, or are too many.
       ServingError: one of them cannot be answered.
@@ -65,3 +67,4 @@ def _warm_up(servable: Servable, path: Path) -> None:
             signature.call(exchange.inputs)
         except ServingError as error:
             raise ServingError(error.code, f"warm-up record {number}: {error.message}") from None
+        servable.examples.setdefault(signature.name, exchange.inputs)

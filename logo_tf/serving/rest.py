@@ -48,7 +48,8 @@ class Services(NamedTuple):
 def build_app(
     services: Services,
     check_token: Callable[[str], bool] | None = None,
-    routes: Iterable[web.AbstractRouteDef] = (),
+    routes: Iterable[web.RouteDef] = (),
+    public: Iterable[web.RouteDef] = (),
 ) -> web.Application:
     """Make the application.
 
@@ -56,11 +57,15 @@ def build_app(
       services: what it serves.
       check_token: of the ``Authorization`` header; None lets everybody in.
       routes: further pages, which come before "not found".
+      public: such that need no token.
     """
     api = _Api(services)
-    layers = [_errors] if check_token is None else [_errors, _guard(check_token)]
+    public = list(public)
+    layers = [_errors]
+    if check_token is not None:
+        layers.append(_guard(check_token, frozenset(route.path for route in public)))
     app = web.Application(client_max_size=LARGEST, middlewares=layers)
-    app.add_routes(routes)
+    app.add_routes([*public, *routes])
     app.add_routes(
         [
             web.get(metrics.PATH, api.figures),
@@ -225,10 +230,11 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return _failed(request, 500, "internal error")
 
 
-def _guard(check_token: Callable[[str], bool]) -> Any:
+def _guard(check_token: Callable[[str], bool], public: frozenset[str]) -> Any:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not check_token(request.headers.get("Authorization", "")):
+        given = request.headers.get("Authorization", "")
+        if request.path not in public and not check_token(given):
             response = _failed(request, 401, "a bearer token is required")
             response.headers["WWW-Authenticate"] = "Bearer"
             return response

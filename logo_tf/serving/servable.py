@@ -107,6 +107,7 @@ class Servable:
       version: its number.
       signatures: name -> what can be called.
       definitions: the ``SignatureDef`` of every signature in the file, for metadata.
+      examples: signature -> inputs that it has answered; of some, or of none.
     """
 
     def __init__(self, name: str, version: int, path: Path) -> None:
@@ -118,6 +119,7 @@ class Servable:
         self.name = name
         self.version = version
         self.definitions = _definitions(path)
+        self.examples: dict[str, Arrays] = {}
         # Signatures do not keep the variables that they read.
         self._loaded = tf.saved_model.load(str(path))
         self.signatures = {

@@ -20,6 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from logo_tf.errors import LogoError
+from logo_tf.serving import page
 from logo_tf.serving.access import Tls, Token, TokenInterceptor
 from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.core import Batched, Core, Direct, Runner
@@ -157,7 +158,8 @@ class Server:
     async def _start_rest(self, core: Core) -> None:
         settings = self._settings
         services = Services(core, self.repository, self._metrics)
-        app = build_app(services, settings.token.check if settings.token else None)
+        check = settings.token.check if settings.token else None
+        app = build_app(services, check, page.data(services), page.files())
         self._rest = web.AppRunner(
             app, access_log=None, shutdown_timeout=settings.grace_seconds, keepalive_timeout=75
         )

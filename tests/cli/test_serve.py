@@ -39,6 +39,7 @@ def test_it_says_where_it_listens_and_stops_when_told_to(
     text = "".join(said) + capsys.readouterr().out
     assert found["answer"].json() == {"error": "Could not find any versions of model none"}
     assert text.splitlines()[0].endswith("It is not TensorFlow Serving.")
+    assert re.search(r"^page  http://127\.0\.0\.1:\d+/$", text, re.MULTILINE)
     assert f"nothing serves yet: no model in {tmp_path} could be loaded" in text
     assert text.splitlines()[-1] == "stopped"
 

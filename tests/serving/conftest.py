@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -187,14 +188,13 @@ def predict_request() -> Callable[..., Any]:
     return asked
 
 
-@pytest.fixture
-def run_server(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """``run_server(models=...)``: servers on any free ports, stopped in the end."""
+@contextlib.contextmanager
+def servers(folder: Path) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
     def run(**settings: Any) -> Running:
         # Tests say themselves when to look at the disk.
-        settings = {"models": tmp_path, "poll_seconds": 3600.0, "grace_seconds": 5.0} | settings
+        settings = {"models": folder, "poll_seconds": 3600.0, "grace_seconds": 5.0} | settings
         started.append(Running(ServerSettings(rest_port=0, grpc_port=0, **settings)))
         return started[-1]
 
@@ -202,6 +202,22 @@ def run_server(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     for one in started:
         if not one._loop.is_closed():
             one.stop()
+
+
+@pytest.fixture
+def run_server(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    """``run_server(models=...)``: servers on any free ports, stopped in the end."""
+    with servers(tmp_path) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def run_shared_server(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Running]]:
+    """As ``run_server``, of servers for all tests of a file."""
+    with servers(tmp_path_factory.mktemp("models")) as run:
+        yield run
 
 
 @pytest.fixture(scope="session")
