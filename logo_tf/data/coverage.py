@@ -23,7 +23,10 @@ class StateCoverage:
     """How the states that agents acted in are spread, each dimension standardised.
 
     Dimensions that never change, or only repeat the last joint action, are left out. Both
-    figures describe the shape of the cloud of states, not its extent.
+    figures describe the shape of the cloud of states, not its extent. Of more than 50,000
+    states so many are drawn: each correlation is then within a standard error of 0.005 of
+    that of all, each cell's share within 0.003, and a cell with 1 state in 10,000 is missed
+    with a chance of 1 %.
 
     Attributes:
       rows: M, how many states were looked at, drawn with a fixed seed.
@@ -75,12 +78,13 @@ def state_coverage(dataset: Dataset, scale: Standardisation) -> StateCoverage:
 
 def standardised_states(dataset: Dataset, scale: Standardisation) -> np.ndarray:
     """(M, D) float64: a fixed draw of the states acted in, of the dimensions that change."""
-    rows = dataset.transition_rows()
-    if len(rows) > _ROWS:
-        drawn = seeds.generator(0, "state_coverage", "rows").choice(len(rows), _ROWS, replace=False)
-        rows = rows[np.sort(drawn)]
+    index = dataset.transitions()
+    drawn = np.arange(min(len(index), _ROWS))
+    if len(index) > _ROWS:
+        rng = seeds.generator(0, "state_coverage", "rows")
+        drawn = np.sort(rng.choice(len(index), _ROWS, replace=False))
     real = ~scale.state_constant & (dataset.spec.predicted_state_mask > 0)
-    states = np.asarray(dataset.field("state")[rows][:, real], np.float64)
+    states = np.asarray(dataset.field("state")[index[drawn]][:, real], np.float64)
     return (states - scale.state_mean[real]) / scale.state_std[real]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from logo_tf import seeds
 from logo_tf.data.check import Check, verdict
+from logo_tf.data.rows import RowIndex
+from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset
+from logo_tf.data.sums import Sums
 from logo_tf.episodes import Episode
 from logo_tf.metrics import progress
 from logo_tf.scenarios.play import play
@@ -43,23 +46,24 @@ def plausible(dataset: Dataset, scenario: Scenario, episodes: int, seed: int) ->
     Raises:
       LogoError: the scenario cannot be played.
     """
-    spec, first = scenario.spec, dataset.first_rows
+    spec = scenario.spec
     frames = [scenario.reset(seeds.derive(seed, "fit", i)) for i in range(_RESETS)]
     names = [f"dimension {i}" for i in range(spec.state_dim)]
     states = np.stack([frame.state for frame in frames])
-    yield _begins("first states", names, dataset.field("state")[first], states)
+    yield _begins("first states", names, _first(dataset, "state"), states)
     seen = np.stack([frame.observations for frame in frames])
     real = spec.observation_mask > 0
     names = [f"{spec.agents[agent]}, dimension {i}" for agent, i in np.argwhere(real)]
-    ours = dataset.field("observations")[first][:, real]
+    ours = (values[:, real] for values in _first(dataset, "observations"))
     yield _begins("first observations", names, ours, seen[:, real])
     if spec.discrete:
         legal = np.stack([frame.legal_actions for frame in frames])
         yield _first_legal(dataset, legal)
     played = _played(scenario, episodes, seed)
     yield _ends(dataset, played)
-    rewards = np.asarray(dataset.field("rewards"))[dataset.transition_rows()]
-    yield _rewards(rewards, np.concatenate([episode.rewards for episode in played]))
+    scale = standardisation(dataset)
+    theirs = np.concatenate([episode.rewards for episode in played])
+    yield _rewards((scale.reward_min, scale.reward_max), (float(theirs.min()), float(theirs.max())))
 
 
 def _played(scenario: Scenario, episodes: int, seed: int) -> list[Episode]:
@@ -76,27 +80,39 @@ def _played(scenario: Scenario, episodes: int, seed: int) -> list[Episode]:
     return found
 
 
-def _begins(name: str, names: list[str], ours: np.ndarray, theirs: np.ndarray) -> Check:
+def _first(dataset: Dataset, field: str) -> Iterator[np.ndarray]:
+    """A field in the first rows of all episodes, some at a time."""
+    index = RowIndex(dataset.first_rows, np.ones_like(dataset.first_rows))
+    for _, found in dataset.rows.blocks(index, (field,)):
+        yield found[field]
+
+
+def _begins(name: str, names: list[str], ours: Iterable[np.ndarray], theirs: np.ndarray) -> Check:
     """Compare (E, D) values of the dataset's first rows with (K, D) of the resets."""
     low, high = theirs.min(axis=0), theirs.max(axis=0)
     room = _ROOM * (high - low) + _NOISE * np.maximum(1.0, np.abs(theirs).max(axis=0))
-    outside = np.mean((ours < low - room) | (ours > high + room), axis=0)
+    found, beyond = Sums(len(names)), np.zeros(len(names), np.int64)
+    for values in ours:
+        found.add(values)
+        beyond += np.sum((values < low - room) | (values > high + room), axis=0)
+    outside = beyond / found.count
     odd = np.flatnonzero(outside > _STRAY)
     if not len(odd):
         here = f"{len(names)} of {len(names)} dimensions as in the scenario"
         return Check(name, "fits", here, f"{_RESETS} resets")
     worst = odd[np.argmax(outside[odd])]
     where = f"{len(odd)} of {len(names)} dimensions elsewhere; {names[worst]}: "
-    return Check(name, "does not fit", where + _range(ours[:, worst]), _range(theirs[:, worst]))
+    here, there = (
+        _range(low[worst], high[worst]) for low, high in ((found.low, found.high), (low, high))
+    )
+    return Check(name, "does not fit", where + here, there)
 
 
 def _first_legal(dataset: Dataset, theirs: np.ndarray) -> Check:
     """Look for actions that are always legal as episodes begin in one, and never in the other."""
     spec = dataset.spec
-    shares = [
-        np.mean(legal, axis=0)
-        for legal in (dataset.field("legal_actions")[dataset.first_rows], theirs)
-    ]
+    ours = sum(legal.sum(axis=0) for legal in _first(dataset, "legal_actions"))
+    shares = [ours / dataset.num_episodes, np.mean(theirs, axis=0)]
     odd = np.argwhere(np.abs(shares[0] - shares[1]) == 1.0)
     if not len(odd):
         exist = np.sum(spec.action_dims)
@@ -118,15 +134,16 @@ def _ends(dataset: Dataset, played: list[Episode]) -> Check:
     return Check("ends of episodes", "fits" if alike else "cannot tell", ours, theirs)
 
 
-def _rewards(ours: np.ndarray, theirs: np.ndarray) -> Check:
-    said = _range(ours), f"{_range(theirs)} at random"
-    sizes = float(np.abs(ours).max()), float(np.abs(theirs).max())
+def _rewards(ours: tuple[float, float], theirs: tuple[float, float]) -> Check:
+    """Compare the least and the largest."""
+    said = _range(*ours), f"{_range(*theirs)} at random"
+    sizes = max(map(abs, ours)), max(map(abs, theirs))
     if not min(sizes):
         # A random team may never earn a sparse reward.
         return Check("step rewards", "fits" if not max(sizes) else "cannot tell", *said)
-    overlap = ours.min() <= theirs.max() and theirs.min() <= ours.max()
+    overlap = ours[0] <= theirs[1] and theirs[0] <= ours[1]
     return Check("step rewards", verdict(overlap and max(sizes) <= _MAGNITUDES * min(sizes)), *said)
 
 
-def _range(values: np.ndarray) -> str:
-    return f"{values.min():.4g} to {values.max():.4g}"
+def _range(low: float, high: float) -> str:
+    return f"{low:.4g} to {high:.4g}"

@@ -10,12 +10,14 @@ import numpy as np
 from logo_tf.artifacts import guarded
 from logo_tf.data.coverage import standardised_states
 from logo_tf.data.statistics import Statistics, standardisation, statistics
+from logo_tf.data.steps import steps_of
 from logo_tf.data.store import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_CELLS = 40  # of an action's range
 _BLUE, _GREY, _ORANGE = "#2b6cb0", "#718096", "#c05621"
 _STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -145,8 +147,7 @@ def _discrete_actions(dataset: Dataset, figures: Statistics) -> Figure:
 def _continuous_actions(dataset: Dataset, figures: Statistics) -> Figure:
     """A small histogram for each action dimension of each agent, over its range."""
     spec = dataset.spec
-    rows = dataset.transition_rows()
-    actions = np.asarray(dataset.field("actions"))[rows]
+    counts = _action_counts(dataset)
     figure = _figure(1.2 + 2.2 * spec.action_dim, 0.8 + 1.5 * spec.num_agents)
     panels = figure.subplots(spec.num_agents, spec.action_dim, squeeze=False, sharey="row")
     for agent, name in enumerate(spec.agents):
@@ -156,11 +157,22 @@ def _continuous_actions(dataset: Dataset, figures: Statistics) -> Figure:
                 axes.set_axis_off()
                 continue
             bounds = spec.action_low[agent][dimension], spec.action_high[agent][dimension]
-            values = np.clip(actions[:, agent, dimension], *bounds)
-            axes.hist(values, bins=40, range=bounds, color=_BLUE)
+            axes.stairs(counts[agent, dimension], _edges(bounds), fill=True, color=_BLUE)
             axes.set(yticks=[], title=f"{name}, {dimension}")
     figure.suptitle(f"{figures.scenario}: actions within their bounds", x=0.01, ha="left")
     return figure
+
+
+def _action_counts(dataset: Dataset) -> np.ndarray:
+    """(N, A, 40) int64: how often each action lies in a cell of its range."""
+    spec = dataset.spec
+    counts = np.zeros((spec.num_agents, spec.action_dim, _CELLS), np.int64)
+    for steps in steps_of(dataset, ("actions",)):
+        for agent, dimension in np.argwhere(spec.action_mask > 0):
+            bounds = spec.action_low[agent][dimension], spec.action_high[agent][dimension]
+            values = np.clip(steps.fields["actions"][:, agent, dimension], *bounds)
+            counts[agent, dimension] += np.histogram(values, _CELLS, bounds)[0]
+    return counts
 
 
 def _states(dataset: Dataset, figures: Statistics) -> Figure:
@@ -205,6 +217,10 @@ def _save(figure: Figure, file: Path) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=150)
     return file
+
+
+def _edges(bounds: tuple[float, float]) -> np.ndarray:
+    return np.histogram_bin_edges([], _CELLS, bounds)
 
 
 def _bins(values: np.ndarray) -> list[float]:

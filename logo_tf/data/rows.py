@@ -160,8 +160,13 @@ class Column:
         at = np.asarray(at)
         if at.dtype == bool:
             at = np.flatnonzero(at)
-        (values,) = self._rows.read(at.reshape(-1), (self._name,)).values()
-        values = np.ascontiguousarray(values).reshape(at.shape + self.shape[1:])
+        flat, most = at.reshape(-1), self._rows.rows_at_once
+        values = np.empty((len(flat), *self.shape[1:]), self.dtype)
+        # Of records all fields are read: not of all rows at once.
+        for begin in range(0, len(flat), most):
+            some = slice(begin, begin + most)
+            values[some] = self._rows.read(flat[some], (self._name,))[self._name]
+        values = values.reshape(at.shape + self.shape[1:])
         return values[(..., *rest, *[slice(None)] * (len(self.shape) - 1 - len(rest)))]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from logo_tf.data.rows import RowIndex
 from logo_tf.data.store import Dataset
+from logo_tf.data.sums import Sums
 from logo_tf.errors import LogoError
 
 # A dimension that varies less than this, relative to its size, is float32 noise.
@@ -112,14 +113,14 @@ def _measure(dataset: Dataset, episodes: np.ndarray | None) -> Standardisation:
 
 def _moments(dataset: Dataset, episodes: np.ndarray | None) -> list[_Moments]:
     """Of each of the ``_samples``, in float64."""
-    sums = [_Sums(values.shape[1]) for values in next(_samples(dataset, episodes))]
+    sums = [Sums(values.shape[1]) for values in next(_samples(dataset, episodes))]
     for found in _samples(dataset, episodes):
         for one, values in zip(sums, found, strict=True):
             one.add(values)
     for found in _samples(dataset, episodes):
         for one, values in zip(sums, found, strict=True):
             one.add_squares(values)
-    return [one.moments() for one in sums]
+    return [_moments_of(one) for one in sums]
 
 
 def _samples(dataset: Dataset, episodes: np.ndarray | None) -> Iterator[list[np.ndarray]]:
@@ -140,46 +141,20 @@ def _samples(dataset: Dataset, episodes: np.ndarray | None) -> Iterator[list[np.
         ]
 
 
-class _Sums:
-    """Sums over rows that come some at a time, first of values, then of squares."""
-
-    def __init__(self, width: int) -> None:
-        self._count = 0
-        self._total = np.zeros(width)
-        self._squares = np.zeros(width)
-        self._low = np.full(width, np.inf, np.float32)
-        self._high = np.full(width, -np.inf, np.float32)
-
-    @property
-    def _mean(self) -> np.ndarray:
-        return self._total / max(self._count, 1)
-
-    def add(self, values: np.ndarray) -> None:
-        """Add rows (M, D)."""
-        self._count += len(values)
-        self._total += np.sum(values, axis=0, dtype=np.float64)
-        if len(values):
-            self._low = np.minimum(self._low, np.min(values, axis=0))
-            self._high = np.maximum(self._high, np.max(values, axis=0))
-
-    def add_squares(self, values: np.ndarray) -> None:
-        """Add the same rows once more, when all have been added."""
-        self._squares += np.sum(np.square(values - self._mean), axis=0)
-
-    def moments(self) -> _Moments:
-        """Of all rows; where there are none, as if all were 0."""
-        if self._count == 0:
-            zero = np.zeros(len(self._total), np.float32)
-            return _Moments(zero, zero + 1, zero, zero, np.ones(len(zero), bool))
-        std = np.sqrt(self._squares / self._count)
-        constant = std <= _CONSTANT * np.maximum(1.0, np.abs(self._mean))
-        return _Moments(
-            mean=self._mean.astype(np.float32),
-            std=np.where(constant, 1.0, std).astype(np.float32),
-            low=self._low,
-            high=self._high,
-            constant=constant,
-        )
+def _moments_of(sums: Sums) -> _Moments:
+    """Of all rows; where there are none, as if all were 0."""
+    if sums.count == 0:
+        zero = np.zeros(len(sums.mean), np.float32)
+        return _Moments(zero, zero + 1, zero, zero, np.ones(len(zero), bool))
+    mean, std = sums.mean, sums.std
+    constant = std <= _CONSTANT * np.maximum(1.0, np.abs(mean))
+    return _Moments(
+        mean=mean.astype(np.float32),
+        std=np.where(constant, 1.0, std).astype(np.float32),
+        low=sums.low,
+        high=sums.high,
+        constant=constant,
+    )
 
 
 def _read(name: str, value: Any) -> Any:

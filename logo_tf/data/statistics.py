@@ -7,69 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from logo_tf.data.action_use import ActionUse, use_tally
 from logo_tf.data.coverage import StateCoverage, state_coverage
-from logo_tf.data.duplicates import Duplicates, duplicates
+from logo_tf.data.distinct import Distinct, row_hashes
+from logo_tf.data.duplicates import Duplicates, DuplicateTally
+from logo_tf.data.rewards import RewardTally
 from logo_tf.data.standardisation import Standardisation, standardisation
+from logo_tf.data.steps import steps_of
 from logo_tf.data.store import Dataset
+from logo_tf.data.summary import Summary
+from logo_tf.specs import ScenarioSpec
 
 __all__ = ["ActionUse", "Standardisation", "Statistics", "Summary", "standardisation", "statistics"]
-
-# Within this share of its range an action counts as standing at a bound.
-_AT_BOUND = 0.01
-# A continuous action's range is cut into this many cells to see which were tried.
-_CELLS = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """How numbers are spread; std is the population's."""
-
-    mean: float
-    std: float
-    min: float
-    lower_quartile: float
-    median: float
-    upper_quartile: float
-    max: float
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> Summary:
-        """Summarise (M,) numbers, M >= 1."""
-        values = np.asarray(values, np.float64)
-        low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-        return cls(
-            mean=float(values.mean()),
-            std=float(values.std()),
-            min=float(values.min()),
-            lower_quartile=float(low),
-            median=float(middle),
-            upper_quartile=float(high),
-            max=float(values.max()),
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class ActionUse:
-    """What one agent's living steps did.
-
-    Attributes:
-      agent: its name.
-      shares: discrete: share of its steps that took each action (A_i numbers).
-      legal_shares: discrete: share of its steps in which each action was legal.
-      means: continuous: mean of each action dimension (A_i numbers).
-      stds: continuous: standard deviation of each.
-      at_bounds: continuous: share of values within 1 % of a bound, of each.
-      coverage: share of what it could do that was done at least once: of its
-        actions that were ever legal, or of 20 equal cells a dimension.
-    """
-
-    agent: str
-    shares: tuple[float, ...] = ()
-    legal_shares: tuple[float, ...] = ()
-    means: tuple[float, ...] = ()
-    stds: tuple[float, ...] = ()
-    at_bounds: tuple[float, ...] = ()
-    coverage: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,14 +94,18 @@ class Statistics:
 
 
 def statistics(dataset: Dataset) -> Statistics:
-    """Compute every figure over the whole dataset; of states, ``state_coverage`` draws some."""
+    """Compute every figure over the whole dataset, in memory that does not grow with it.
+
+    What is kept is a block of steps and some numbers an episode. Figures have no error but
+    rounding, with three exceptions, in datasets larger than what they hold: ``coverage``
+    draws 50,000 states, and ``duplicates`` and ``joint_actions`` count up to 2,097,152
+    different ones and estimate more (standard error 0.07 % of their number).
+    """
     spec = dataset.spec
-    rows = dataset.transition_rows()
-    rewards = np.asarray(dataset.field("rewards"))[rows]
-    alive = np.asarray(dataset.field("agent_mask"))[rows]
     scale = standardisation(dataset)
+    tallies = _Tallies(dataset)
+    uses = tuple(use.result() for use in tallies.uses)
     real = spec.observation_mask > 0
-    uses = tuple(_use(dataset, rows, alive, agent) for agent in range(spec.num_agents))
     return Statistics(
         scenario=spec.name,
         episodes=dataset.num_episodes,
@@ -161,70 +114,60 @@ def statistics(dataset: Dataset) -> Statistics:
         returns=Summary.of(dataset.returns),
         lengths=Summary.of(dataset.lengths),
         won=None if dataset.won is None else float(dataset.won.mean()),
-        rewards=Summary.of(rewards),
-        rewarded=float(np.mean(rewards != 0)),
-        rewarded_at_end=_at_end(rewards, dataset.lengths),
+        rewards=tallies.rewards.result(),
+        rewarded=tallies.rewards.rewarded,
+        rewarded_at_end=tallies.rewards.at_end,
         actions=uses,
-        joint_actions=_joint_actions(dataset, rows),
-        legal_share=_legal_share(dataset, alive, uses),
-        alive_share=float(alive.mean()),
+        joint_actions=tallies.joint.count if spec.discrete else None,
+        legal_share=_legal_share(spec, tallies.alive, uses),
+        alive_share=float(tallies.alive.sum() / (dataset.num_transitions * spec.num_agents)),
         padding=_padding(dataset),
         coverage=state_coverage(dataset, scale),
-        duplicates=duplicates(dataset),
+        duplicates=tallies.repeats.result(),
         constant_state=int(scale.state_constant.sum()),
         constant_observation=int((scale.observation_constant & real).sum()),
     )
 
 
-def _use(dataset: Dataset, rows: np.ndarray, alive: np.ndarray, agent: int) -> ActionUse:
-    spec = dataset.spec
-    name, width = spec.agents[agent], spec.action_dims[agent]
-    steps = rows[alive[:, agent]]
-    if not len(steps):
-        return ActionUse(agent=name)
-    actions = np.asarray(dataset.field("actions")[steps, agent])
-    if spec.discrete:
-        taken = np.bincount(actions, minlength=width)[:width]
-        legal = dataset.field("legal_actions")[steps, agent, :width].mean(axis=0)
-        return ActionUse(
-            agent=name,
-            shares=_floats(taken / len(steps)),
-            legal_shares=_floats(legal),
-            coverage=float(np.sum(taken > 0) / max(1, np.sum(legal > 0))),
-        )
-    actions = actions[:, :width].astype(np.float64)
-    low = np.asarray(spec.action_low[agent][:width])
-    high = np.asarray(spec.action_high[agent][:width])
-    place = (actions - low) / np.where(high > low, high - low, 1.0)
-    cells = np.clip((place * _CELLS).astype(int), 0, _CELLS - 1)
-    tried = [len(np.unique(cells[:, dimension])) for dimension in range(width)]
-    return ActionUse(
-        agent=name,
-        means=_floats(actions.mean(axis=0)),
-        stds=_floats(actions.std(axis=0)),
-        at_bounds=_floats(np.mean((place < _AT_BOUND) | (place > 1 - _AT_BOUND), axis=0)),
-        coverage=float(np.mean(tried) / _CELLS),
-    )
+class _Tallies:
+    """What all steps add up to.
+
+    Attributes:
+      rewards: of steps.
+      uses: one for each agent.
+      repeats: among steps and episodes.
+      joint: actions of all agents together, where they are discrete.
+      alive: (N,) int64, in how many steps each agent was alive.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        """Read all steps twice."""
+        spec = dataset.spec
+        self.rewards, self.repeats, self.joint = RewardTally(), DuplicateTally(), Distinct()
+        self.uses = [use_tally(spec, agent) for agent in range(spec.num_agents)]
+        self.alive = np.zeros(spec.num_agents, np.int64)
+        acted = ("rewards", "actions", "agent_mask")
+        for steps in steps_of(dataset, (*acted, "state", "legal_actions")):
+            self.rewards.add(steps)
+            self.repeats.add(steps)
+            self.alive += steps.fields["agent_mask"].sum(axis=0)
+            if spec.discrete:
+                self.joint.add(row_hashes(steps.fields["actions"]))
+            for use in self.uses:
+                use.add(steps.fields)
+        for steps in steps_of(dataset, acted):
+            self.rewards.add_again(steps)
+            for use in self.uses:
+                use.add_again(steps.fields)
 
 
-def _legal_share(dataset: Dataset, alive: np.ndarray, uses: tuple[ActionUse, ...]) -> float | None:
-    spec = dataset.spec
+def _legal_share(
+    spec: ScenarioSpec, alive: np.ndarray, uses: tuple[ActionUse, ...]
+) -> float | None:
     if not spec.discrete:
         return None
-    steps = alive.sum(axis=0)
-    legal = [count * sum(use.legal_shares) for count, use in zip(steps, uses, strict=True)]
-    return float(np.sum(legal) / max(1, np.sum(steps * np.asarray(spec.action_dims))))
-
-
-def _joint_actions(dataset: Dataset, rows: np.ndarray) -> int | None:
-    if not dataset.spec.discrete:
-        return None
-    return len(np.unique(dataset.field("actions")[rows], axis=0))
-
-
-def _at_end(rewards: np.ndarray, lengths: np.ndarray) -> float:
-    sizes = np.abs(rewards, dtype=np.float64)
-    return float(sizes[np.cumsum(lengths) - 1].sum() / (sizes.sum() or 1.0))
+    legal = [count * sum(use.legal_shares) for count, use in zip(alive, uses, strict=True)]
+    return float(np.sum(legal) / max(1, np.sum(alive * np.asarray(spec.action_dims))))
 
 
 def _padding(dataset: Dataset) -> tuple[Padding, ...]:
@@ -241,7 +184,3 @@ def _padding(dataset: Dataset) -> tuple[Padding, ...]:
         for agent, name in enumerate(spec.agents)
     )
     return tuple(one for one in every if one.observations or one.actions or one.cut)
-
-
-def _floats(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)

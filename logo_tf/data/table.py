@@ -6,7 +6,9 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from logo_tf.data.statistics import ActionUse, Statistics, Summary
+from logo_tf.data.action_use import ActionUse
+from logo_tf.data.statistics import Statistics
+from logo_tf.data.summary import Summary
 
 _COVERAGE = (
     "state coverage: along how many directions states vary, counted as if evenly; how many of "
@@ -45,7 +47,8 @@ def _facts(figures: Statistics) -> Table:
     table.add_row("state coverage: cells", f"{coverage.visited:,} of {coverage.cells:,}")
     table.add_row("state coverage: evenness", _percent(coverage.evenness))
     table.add_row("different first states", f"{repeated.first_states:,}")
-    table.add_row("repeated (state, action)", _percent(repeated.transitions))
+    error = f" ± {_percent(repeated.error)}" if repeated.error else ""
+    table.add_row("repeated (state, action)", _percent(repeated.transitions) + error)
     table.add_row("repeated episodes", f"{repeated.episodes:,}")
     table.add_row("constant state dimensions", str(figures.constant_state))
     table.add_row("constant observation dimensions", str(figures.constant_observation))

@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logo_tf.data import duplicates as module
-from logo_tf.data.duplicates import Duplicates, duplicates
-from logo_tf.data.store import write_dataset
+from logo_tf.data import distinct, rows
+from logo_tf.data.duplicates import Duplicates, DuplicateTally
+from logo_tf.data.steps import steps_of
+from logo_tf.data.store import Dataset, write_dataset
 from logo_tf.episodes import Episode
 from logo_tf.specs import ScenarioSpec
+
+
+def duplicates(dataset: Dataset) -> Duplicates:
+    tally = DuplicateTally()
+    for steps in steps_of(dataset, ("state", "actions")):
+        tally.add(steps)
+    return tally.result()
 
 
 @pytest.mark.parametrize("rows_at_once", [3, 65536])
@@ -23,7 +31,8 @@ def test_by_hand(
     monkeypatch: pytest.MonkeyPatch,
     rows_at_once: int,
 ) -> None:
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(distinct, "_ROWS_AT_ONCE", rows_at_once - 1)
+    monkeypatch.setattr(rows.Rows, "rows_at_once", rows_at_once)
     (one,) = make_episodes(continuous_spec, 1, seed=0, length=4)
     (two,) = make_episodes(continuous_spec, 1, seed=1, length=4)
     two.state[0] = one.state[0]  # begins alike, and goes on otherwise
