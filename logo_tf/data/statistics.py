@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from logo_tf.data.standardisation import Standardisation, standardisation
 from logo_tf.data.steps import steps_of
 from logo_tf.data.store import Dataset
 from logo_tf.data.summary import Summary
+from logo_tf.metrics import progress
 from logo_tf.specs import ScenarioSpec
 
 __all__ = ["ActionUse", "Standardisation", "Statistics", "Summary", "standardisation", "statistics"]
@@ -141,24 +143,33 @@ class _Tallies:
     """
 
     def __init__(self, dataset: Dataset) -> None:
-        """Read all steps twice."""
+        """Read all steps twice; a bar shows how far that is."""
         spec = dataset.spec
         self.rewards, self.repeats, self.joint = RewardTally(), DuplicateTally(), Distinct()
         self.uses = [use_tally(spec, agent) for agent in range(spec.num_agents)]
         self.alive = np.zeros(spec.num_agents, np.int64)
+        bar = progress(f"inspect {dataset.path.name}", 2 * dataset.num_transitions, unit="step")
+        try:
+            self._read(dataset, bar.update)
+        finally:
+            bar.close()
+
+    def _read(self, dataset: Dataset, advance: Callable[[int], None]) -> None:
         acted = ("rewards", "actions", "agent_mask")
         for steps in steps_of(dataset, (*acted, "state", "legal_actions")):
             self.rewards.add(steps)
             self.repeats.add(steps)
             self.alive += steps.fields["agent_mask"].sum(axis=0)
-            if spec.discrete:
+            if dataset.spec.discrete:
                 self.joint.add(row_hashes(steps.fields["actions"]))
             for use in self.uses:
                 use.add(steps.fields)
+            advance(len(steps.fields["rewards"]))
         for steps in steps_of(dataset, acted):
             self.rewards.add_again(steps)
             for use in self.uses:
                 use.add_again(steps.fields)
+            advance(len(steps.fields["rewards"]))
 
 
 def _legal_share(

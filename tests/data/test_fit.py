@@ -82,6 +82,7 @@ def build(
         kind: str, change: Callable[[Episode], dict[str, Any]] | None = None, **of_spec: Any
     ) -> Dataset:
         spec = continuous_spec if kind == "continuous" else discrete_spec
+        monkeypatch.setattr("logo_tf.data.rows._BLOCK_BYTES", 700)  # episodes come some at a time
         monkeypatch.setattr(fit, "make_scenario", lambda name: Toy(spec))
         made = list(play([Toy(spec)], RandomPolicy(spec), 30, seed=4))
         if change:

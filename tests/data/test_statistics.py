@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from logo_tf.data import coverage, distinct, rows
 from logo_tf.data.duplicates import Duplicates
-from logo_tf.data.plots import write_plots
+from logo_tf.data.plots import _action_counts, write_plots
 from logo_tf.data.standardisation import Standardisation, standardisation
-from logo_tf.data.statistics import Padding, Summary, statistics
+from logo_tf.data.statistics import Padding, statistics
 from logo_tf.data.store import Dataset, load_dataset, write_dataset
 from logo_tf.data.table import statistics_table
 from logo_tf.episodes import Episode
@@ -64,11 +67,6 @@ def hand(tmp_path: Path) -> Dataset:
         by_hand([[1, 1], [2, 1], [1, 2], [1, 1]], [0.0, 0.0, 0.0, 2.0], died=4, end=False),
     ]
     return write_dataset(tmp_path / "hand", SPEC, made, {}, {})
-
-
-def test_summary() -> None:
-    summary = Summary.of(np.array([1, 2, 3, 4]))
-    assert summary == Summary(2.5, np.sqrt(1.25), 1, 1.75, 2.5, 3.25, 4)
 
 
 def test_figures_by_hand(hand: Dataset) -> None:
@@ -183,6 +181,76 @@ def test_table_and_plots(tiny_dataset: Callable[..., Dataset], tmp_path: Path, k
         "states.png",
     ]
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files)
+
+
+def test_actions_are_drawn_block_by_block(
+    tiny_dataset: Callable[..., Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = tiny_dataset("continuous")
+    actions = np.concatenate([episode.actions for episode in dataset.episodes()])
+    monkeypatch.setattr(rows.Rows, "rows_at_once", 7)
+    counts = _action_counts(dataset)
+    for agent, dimension in ((0, 0), (0, 1), (1, 0)):
+        whole, _ = np.histogram(actions[:, agent, dimension], 40, (-1, 1))
+        assert counts[agent, dimension].tolist() == whole.tolist()
+    assert not counts[1, 1].any()  # padding
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_blocks_and_shards_change_nothing(
+    tiny_dataset: Callable[..., Dataset],
+    tmp_path: Path,
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dataset = tiny_dataset(kind)
+    whole = statistics(dataset).to_dict()
+    out = tmp_path / "shards"
+    write_dataset(out, dataset.spec, dataset.episodes(), {}, {}, shard_bytes=3000)
+    monkeypatch.setattr(rows.Rows, "rows_at_once", 7)
+    assert _close(statistics(load_dataset(out)).to_dict(), whole)
+
+
+def _close(found: Any, expected: Any) -> bool:
+    """Equal, but for the rounding of sums."""
+    if isinstance(expected, dict):
+        return all(_close(found[name], value) for name, value in expected.items())
+    if isinstance(expected, list):
+        return all(map(_close, found, expected))
+    if isinstance(expected, float):
+        expected = pytest.approx(expected, rel=1e-6, abs=1e-9)
+    return bool(found == expected)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_memory_does_not_grow_with_transitions(
+    tmp_path: Path,
+    continuous_spec: ScenarioSpec,
+    discrete_spec: ScenarioSpec,
+    make_episodes: Callable[..., list[Episode]],
+    kind: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rows, "_BLOCK_BYTES", 2**14)
+    monkeypatch.setattr(distinct, "_MOST", 100)
+    monkeypatch.setattr(coverage, "_ROWS", 100)
+    spec = continuous_spec if kind == "continuous" else discrete_spec
+    episodes = make_episodes(spec, 80, length=100)
+
+    def peak(count: int) -> int:
+        """Bytes that are held at most while figures are made; there are dozens of shards."""
+        out = tmp_path / f"d{count}"
+        dataset = write_dataset(out, spec, episodes[:count], {}, {}, shard_bytes=25_000)
+        tracemalloc.start()
+        try:
+            statistics(dataset)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(9)  # what is imported and cached but once
+    # A bool a transition would be too much, some numbers an episode are not.
+    assert peak(80) - peak(10) < 70 * 100
 
 
 def test_the_real_file_in_figures(sc2_dataset: Dataset) -> None:
