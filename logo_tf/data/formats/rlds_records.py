@@ -113,9 +113,11 @@ class Record:
 
         self._where = where
         try:
-            self._features = tf.train.Example.FromString(content).features.feature
+            example = tf.train.Example.FromString(content)
         except DecodeError:
             raise LogoError(f"{where}: its record is not a tf.train.Example") from None
+        example.DiscardUnknownFields()  # so that the bytes of a list end in its numbers
+        self._features = example.features.feature
 
     def flat(self, name: str) -> np.ndarray:
         """All numbers of a feature, in one row.
@@ -127,8 +129,12 @@ class Record:
         kind = None if feature is None else feature.WhichOneof("kind")
         if kind not in ("float_list", "int64_list"):
             raise LogoError(f"{self._where}, {name}: its record holds no numbers of that name")
-        dtype = np.float32 if kind == "float_list" else np.int64
-        return np.array(getattr(feature, kind).value, dtype)
+        numbers = getattr(feature, kind)
+        if kind == "int64_list":
+            return np.array(numbers.value, np.int64)
+        # Python would make an object of each; they lie packed at the end of the list's bytes.
+        content, count = numbers.SerializeToString(), len(numbers.value)
+        return np.frombuffer(content, "<f4", count, len(content) - 4 * count)
 
     def array(self, name: str, leaf: Leaf, rows: int) -> np.ndarray:
         """(rows, *leaf.shape): a feature of every step.

@@ -91,9 +91,10 @@ def _record(steps: dict[str, np.ndarray]) -> bytes:
     for name, values in steps.items():
         flat = values.reshape(-1)
         if values.dtype.kind == "f":
-            feature = tf.train.Feature(float_list=tf.train.FloatList(value=flat))
+            feature = tf.train.Feature(float_list=tf.train.FloatList(value=flat.tolist()))
         else:
-            feature = tf.train.Feature(int64_list=tf.train.Int64List(value=flat.astype(np.int64)))
+            whole = flat.astype(np.int64).tolist()
+            feature = tf.train.Feature(int64_list=tf.train.Int64List(value=whole))
         features[f"steps/{name}"] = feature
     example = tf.train.Example(features=tf.train.Features(feature=features))
     return bytes(example.SerializeToString())
