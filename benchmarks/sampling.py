@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from processes import Worker, alternate
+from random_episodes import VECTORS, random_episode
 from recording import RESULTS, figure, machine, record
-from training import SPEC, random_episode
 
 from logo_tf.data.store import Dataset, load_dataset, write_dataset
 from logo_tf.episodes import Episode
@@ -72,7 +72,7 @@ def main() -> None:
                 figures |= bench.training(training)
         figures |= bench.peaks()
     settings = {
-        "scenario": SPEC.name,
+        "scenario": VECTORS.name,
         "bytes of a row": bench.row_bytes,
         "transitions": {name: data.num_transitions for name, data in bench.datasets.items()},
         "threads": arguments.threads,
@@ -165,7 +165,7 @@ class Bench:
 def random_dataset(out: Path, size: int, shard_bytes: int) -> Dataset:
     """Episodes of normal numbers, about ``size`` bytes of them."""
     rng = np.random.default_rng(0)
-    made = [random_episode(rng, _LENGTH) for _ in range(_DIFFERENT)]
+    made = [random_episode(VECTORS, rng, _LENGTH) for _ in range(_DIFFERENT)]
     episode = made[0]
     fields = (episode.observations, episode.state, episode.actions, episode.rewards)
     each = sum(values.nbytes for values in (*fields, episode.agent_mask))
@@ -174,7 +174,7 @@ def random_dataset(out: Path, size: int, shard_bytes: int) -> Dataset:
         for number in range(max(size // each, 3)):
             yield made[number % _DIFFERENT]
 
-    write_dataset(out, SPEC, episodes(), {}, {}, shard_bytes=shard_bytes)
+    write_dataset(out, VECTORS, episodes(), {}, {}, shard_bytes=shard_bytes)
     return load_dataset(out, check="manifest")
 
 

@@ -19,6 +19,7 @@ from unittest import mock
 
 import numpy as np
 import tensorflow as tf
+from random_episodes import VECTORS, random_episode
 from recording import RESULTS, figure, machine, record
 
 from logo_tf.agents.config import PolicyConfig
@@ -29,23 +30,9 @@ from logo_tf.data.store import Dataset, write_dataset
 from logo_tf.episodes import Episode
 from logo_tf.imagination.config import ImaginationConfig
 from logo_tf.imagination.rollout import make_imagine
-from logo_tf.specs import ScenarioSpec
 from logo_tf.world_model.artifact import load_world_model
 from logo_tf.world_model.config import WorldModelConfig
 from logo_tf.world_model.trainer import train_world_model
-
-SPEC = ScenarioSpec(
-    name="mamujoco/HalfCheetah-2x3",
-    environment="random numbers of its sizes",
-    agents=("back", "front"),
-    observation_dims=(12, 12),
-    state_dim=17,
-    action_kind="continuous",
-    action_dims=(3, 3),
-    action_low=((-1.0,) * 3,) * 2,
-    action_high=((1.0,) * 3,) * 2,
-    episode_limit=1000,
-)
 
 
 class Clock:
@@ -88,10 +75,10 @@ def main() -> None:
         bench = Bench(Path(folder), steps, repetitions)
         figures = bench.measure()
     settings = {
-        "agents": SPEC.num_agents,
-        "observation width": SPEC.observation_dim,
-        "state width": SPEC.state_dim,
-        "action width": SPEC.action_dim,
+        "agents": VECTORS.num_agents,
+        "observation width": VECTORS.observation_dim,
+        "state width": VECTORS.state_dim,
+        "action width": VECTORS.action_dim,
         "steps of each training": steps,
         "repetitions of each training": repetitions,
         "transitions": bench.dataset.num_transitions,
@@ -215,28 +202,9 @@ def random_dataset(out: Path) -> Dataset:
     def episodes() -> Iterator[Episode]:
         rng = np.random.default_rng(0)
         for _ in range(40):
-            yield random_episode(rng, 250)
+            yield random_episode(VECTORS, rng, 250)
 
-    return write_dataset(out, SPEC, episodes(), config={}, provenance={})
-
-
-def random_episode(rng: np.random.Generator, t: int) -> Episode:
-    """T transitions of unrelated numbers, all normal but the actions."""
-    n = SPEC.num_agents
-    return Episode(
-        observations=normal(rng, (t + 1, n, SPEC.observation_dim)),
-        state=normal(rng, (t + 1, SPEC.state_dim)),
-        actions=rng.uniform(-1, 1, (t, n, SPEC.action_dim)).astype(np.float32),
-        rewards=normal(rng, (t,)),
-        legal_actions=np.zeros((t + 1, n, 0), bool),
-        agent_mask=np.ones((t + 1, n), bool),
-        terminated=False,
-    )
-
-
-def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Standard normal float32 numbers."""
-    return rng.standard_normal(shape, np.float32)
+    return write_dataset(out, VECTORS, episodes(), config={}, provenance={})
 
 
 if __name__ == "__main__":
