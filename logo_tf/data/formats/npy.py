@@ -1,7 +1,8 @@
-"""Mapping .npy files that nobody vouches for: never unpickled, never read whole."""
+"""Reading .npy files that nobody vouches for: never unpickled, never read whole."""
 
 from __future__ import annotations
 
+import math
 import tokenize
 from pathlib import Path
 
@@ -22,24 +23,67 @@ _NOT_NPY = (
 )
 
 
-def mapped(path: Path) -> np.ndarray:
-    """Map an array of numbers, read-only.
+class NpyFile:
+    """An array of numbers on disk, whose rows are read as they are asked for.
 
-    Raises:
-      LogoError: missing, not a whole .npy file (cut short, or declaring more than it
-        holds), Python objects, or a dtype that is not a number.
+    It is not mapped: pages of a map count as memory of the process, and a file that is cut
+    short while it is mapped kills it.
+
+    Attributes:
+      shape: rows first.
+      dtype: of a number.
     """
-    if not path.is_file():
-        raise LogoError(f"{path}: no such file; the folder is incomplete")
-    try:
-        found = np.lib.format.open_memmap(path, mode="r")
-    except _NOT_NPY as error:
-        raise LogoError(f"{path}: not a whole .npy file ({_line(error)})") from None
-    except (RecursionError, MemoryError):
-        raise LogoError(f"{path}: not a whole .npy file (its header is nonsense)") from None
-    if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
-        raise LogoError(f"{path}: has dtype {found.dtype}, expected plain numbers")
-    return found
+
+    def __init__(self, path: Path) -> None:
+        """Read the header.
+
+        Raises:
+          LogoError: missing, not a whole .npy file (cut short, or declaring more than it
+            holds), Python objects, or a dtype that is not a number.
+        """
+        if not path.is_file():
+            raise LogoError(f"{path}: no such file; the folder is incomplete")
+        try:
+            found = np.lib.format.open_memmap(path, mode="r")  # checks the length, reads nothing
+        except _NOT_NPY as error:
+            raise LogoError(f"{path}: not a whole .npy file ({_line(error)})") from None
+        except (RecursionError, MemoryError):
+            raise LogoError(f"{path}: not a whole .npy file (its header is nonsense)") from None
+        if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
+            raise LogoError(f"{path}: has dtype {found.dtype}, expected plain numbers")
+        self._path, self._begin = path, int(found.offset)
+        self.shape, self.dtype = found.shape, found.dtype
+        self._by_column = not found.flags.c_contiguous
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.dtype.itemsize * math.prod(self.shape[1:])
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """(stop - start, ...): some rows.
+
+        Raises:
+          LogoError: the file has become shorter, or the disk fails.
+        """
+        count = stop - start
+        try:
+            if self._by_column:  # (R, D) in Fortran's order
+                ends = [self._read(d * self.shape[0] + start, count) for d in range(self.shape[1])]
+                return np.stack(ends, axis=1)
+            size = math.prod(self.shape[1:])
+            return self._read(start * size, count * size).reshape(count, *self.shape[1:])
+        except (OSError, ValueError) as error:
+            raise LogoError(
+                f"{self._path}: rows {start} to {stop - 1} cannot be read ({_line(error)})"
+            ) from None
+
+    def _read(self, first: int, count: int) -> np.ndarray:
+        place = self._begin + first * self.dtype.itemsize
+        found = np.fromfile(self._path, self.dtype, count, offset=place)
+        if len(found) < count:
+            raise ValueError("it is cut short")
+        return found
 
 
 def _line(error: Exception) -> str:

@@ -27,7 +27,7 @@ import numpy as np
 
 from logo_tf.artifacts import sha256
 from logo_tf.data.formats.flat import Segment, Segments, require_rows
-from logo_tf.data.formats.npy import mapped
+from logo_tf.data.formats.npy import NpyFile
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.survey import Known, Pending, survey
@@ -38,7 +38,7 @@ _STATES = ("states", "next_states")
 # Rows of about this many bytes are compared at once when looking for the ends of episodes.
 _BLOCK_BYTES = 32 * 2**20
 
-Arrays = dict[str, list[np.ndarray]]
+Arrays = dict[str, list[NpyFile]]
 
 
 class Omar:
@@ -51,7 +51,7 @@ class Omar:
         return all((path / f"{field}_0.npy").is_file() for field in _NEEDED)
 
     def read(self, path: Path, options: ImportOptions) -> Imported:
-        """Map all files, find the episodes, and survey them.
+        """Open all files, find the episodes, and survey them.
 
         Raises:
           LogoError: names the file, and the episode, step and field where one is bad.
@@ -76,7 +76,7 @@ class Omar:
 
 
 def _arrays(path: Path) -> Arrays:
-    """Map every agent's files and check that their shapes agree."""
+    """Open every agent's files and check that their shapes agree."""
     agents = 0
     while (path / f"obs_{agents}.npy").is_file():
         agents += 1
@@ -86,19 +86,19 @@ def _arrays(path: Path) -> Arrays:
     if (path / "states_0.npy").is_file():
         fields += _STATES
     arrays: Arrays = {
-        field: [mapped(path / f"{field}_{i}.npy") for i in range(agents)] for field in fields
+        field: [NpyFile(path / f"{field}_{i}.npy") for i in range(agents)] for field in fields
     }
     rows = arrays["obs"][0].shape[:1]
     for field, found in arrays.items():
         for agent, values in enumerate(found):
             name = f"{path / field}_{agent}.npy"
             axes = 1 if field in ("rews", "dones") else 2
-            if axes == 1 and values.ndim == 2 and values.shape[1] == 1:
-                values = found[agent] = values[:, 0]
-            if values.ndim != axes or 0 in values.shape:
+            if axes == 1 and values.shape[1:] == (1,):
+                values.shape = values.shape[:1]
+            if len(values.shape) != axes or 0 in values.shape:
                 raise LogoError(f"{name}: has shape {values.shape}, expected {axes} axes")
             if values.shape[:1] != rows:
-                raise LogoError(f"{name}: has {len(values)} rows, but obs_0.npy has {rows[0]}")
+                raise LogoError(f"{name}: has {values.shape[0]} rows, but obs_0.npy has {rows[0]}")
             if field.endswith("states") and values.shape != found[0].shape:
                 raise LogoError(f"{name}: has shape {values.shape}, agent 0 {found[0].shape}")
     for field in ("obs", "states"):
@@ -114,21 +114,25 @@ def _arrays(path: Path) -> Arrays:
 
 def _ends(arrays: Arrays, path: Path) -> np.ndarray:
     """(R,) bool: all agents are done, or the next row begins elsewhere."""
-    rows = len(arrays["obs"][0])
+    rows = arrays["obs"][0].shape[0]
     require_rows(path, rows)
     ends = np.ones(rows, bool)
-    for agent, dones in enumerate(arrays["dones"]):
-        odd = np.flatnonzero((dones != 0) & (dones != 1))
-        if len(odd):
-            raise LogoError(f"{path}/dones_{agent}.npy: row {odd[0]}: value must be 0 or 1")
     block = max(1, _BLOCK_BYTES // _row_bytes(arrays))
-    for start in range(0, rows - 1, block):
-        now = slice(start, min(start + block, rows - 1))
-        after = slice(now.start + 1, now.stop + 1)
-        done = np.logical_and.reduce([dones[now] != 0 for dones in arrays["dones"]])
-        pairs = zip(arrays["next_obs"], arrays["obs"], strict=True)
-        broken = [_differ(led[now], begun[after]).any(axis=1) for led, begun in pairs]
-        ends[now] = done | np.logical_or.reduce(broken)
+    for start in range(0, rows, block):
+        stop = min(start + block, rows)
+        for agent, file in enumerate(arrays["dones"]):
+            dones = file.rows(start, stop)
+            odd = np.flatnonzero((dones != 0) & (dones != 1))
+            if len(odd):
+                raise LogoError(
+                    f"{path}/dones_{agent}.npy: row {start + odd[0]}: value must be 0 or 1"
+                )
+            ends[start:stop] &= dones != 0
+        inner = min(stop, rows - 1)  # nothing follows the very last row
+        for after, seen in zip(arrays["next_obs"], arrays["obs"], strict=True):
+            broken = _differ(after.rows(start, inner), seen.rows(start + 1, inner + 1))
+            ends[start:inner] |= broken.any(axis=1)
+    ends[-1] = True
     return ends
 
 
@@ -139,19 +143,19 @@ def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _load(arrays: Arrays, path: Path, segment: Segment, limit: int) -> RawEpisode:
     segment.require_size(path, _row_bytes(arrays))
-    steps = slice(segment.start, segment.stop)
-    last = slice(segment.stop - 1, segment.stop)
+    steps = (segment.start, segment.stop)
+    last = (segment.stop - 1, segment.stop)
 
     def rows(field: str) -> list[np.ndarray]:
         pairs = zip(arrays[field], arrays[f"next_{field}"], strict=True)
-        return [np.concatenate([values[steps], after[last]]) for values, after in pairs]
+        return [np.concatenate([file.rows(*steps), after.rows(*last)]) for file, after in pairs]
 
-    done = all(flags[last].any() for flags in arrays["dones"])
+    done = all(file.rows(*last).any() for file in arrays["dones"])
     return RawEpisode(
         where=segment.named(path),
         observations=rows("obs"),
-        actions=[np.asarray(values[steps]) for values in arrays["acs"]],
-        rewards=np.stack([values[steps] for values in arrays["rews"]], axis=1),
+        actions=[file.rows(*steps) for file in arrays["acs"]],
+        rewards=np.stack([file.rows(*steps) for file in arrays["rews"]], axis=1),
         terminated=done and segment.stop - segment.start != limit,
         state=np.stack(rows("states"), axis=1) if "states" in arrays else None,
         names={"observations": "obs", "actions": "acs", "rewards": "rews", "state": "states"},
@@ -159,5 +163,4 @@ def _load(arrays: Arrays, path: Path, segment: Segment, limit: int) -> RawEpisod
 
 
 def _row_bytes(arrays: Arrays) -> int:
-    found = (values for field in arrays.values() for values in field)
-    return sum(values.itemsize * values[0].size for values in found)
+    return sum(file.row_bytes for field in arrays.values() for file in field)

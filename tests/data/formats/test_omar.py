@@ -104,3 +104,28 @@ def test_an_episode_too_long_to_hold(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("logo_tf.data.formats.flat.MAX_EPISODE_BYTES", 600)
     with pytest.raises(LogoError, match="episode 1: 6 rows take more than"):
         read(folder)
+
+
+def test_blocks_and_the_order_of_axes_change_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = list(read(folder).episodes)
+    for name in ("obs_0", "acs_1", "next_states_0"):
+        values = np.load(folder / f"{name}.npy")
+        np.save(folder / f"{name}.npy", np.asfortranarray(values))
+    for name in ("rews_0", "dones_1"):
+        np.save(folder / f"{name}.npy", np.load(folder / f"{name}.npy")[:, None])
+    monkeypatch.setattr("logo_tf.data.formats.omar._BLOCK_BYTES", 300)  # two rows
+    for found, expected in zip(read(folder).episodes, whole, strict=True):
+        for field in ("observations", "state", "actions", "rewards"):
+            np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_file_that_is_cut_short_meanwhile(folder: Path, order: str) -> None:
+    file = folder / "acs_0.npy"
+    np.save(file, np.asarray(np.load(file), order=order))
+    imported = read(folder)
+    file.write_bytes(file.read_bytes()[:-4])
+    with pytest.raises(LogoError, match=r"acs_0\.npy: rows 10 to 15 cannot .*cut short"):
+        list(imported.episodes)
