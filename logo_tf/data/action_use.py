@@ -58,7 +58,9 @@ class UseTally(Protocol):
 
 def use_tally(spec: ScenarioSpec, agent: int) -> UseTally:
     """The tally for an agent of a scenario."""
-    return ChoiceTally(spec, agent) if spec.discrete else VectorTally(spec, agent)
+    if spec.discrete:
+        return ChoiceTally(spec, agent)
+    return VectorTally(spec, agent)
 
 
 class ChoiceTally:
@@ -86,11 +88,12 @@ class ChoiceTally:
         """As the protocol says."""
         if not self._steps:
             return ActionUse(self._name)
+        taken, legal = int(np.sum(self._taken > 0)), int(np.sum(self._legal > 0))
         return ActionUse(
             agent=self._name,
             shares=_floats(self._taken / self._steps),
             legal_shares=_floats(self._legal / self._steps),
-            coverage=float(np.sum(self._taken > 0) / max(1, np.sum(self._legal > 0))),
+            coverage=taken / max(1, legal),
         )
 
 

@@ -52,10 +52,10 @@ class DuplicateTally:
         *whole, rest = np.split(hashes, steps.last + 1)
         ended = []
         for end in whole:
-            self._episode.update(end)
+            self._episode.update(end.tobytes())
             ended.append(self._episode.digest())
             self._episode = hashlib.blake2b(digest_size=_HASH_BYTES)
-        self._episode.update(rest)
+        self._episode.update(rest.tobytes())
         self._ended += len(ended)
         self._episodes.add(np.frombuffer(b"".join(ended), np.uint64))
 
