@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import tokenize
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,11 @@ class NpyFile:
             raise LogoError(f"{path}: not a whole .npy file (its header is nonsense)") from None
         if found.dtype.kind not in "biuf" or found.dtype.itemsize > 8:
             raise LogoError(f"{path}: has dtype {found.dtype}, expected plain numbers")
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+        except OSError as error:  # such as more files than the process may open
+            raise LogoError(f"{path}: cannot be opened: {error.strerror}") from None
+        weakref.finalize(self, os.close, self._descriptor)
         self._path, self._begin = path, int(found.offset)
         self.shape, self.dtype = found.shape, found.dtype
         self._by_column = not found.flags.c_contiguous
@@ -69,8 +76,8 @@ class NpyFile:
         count = stop - start
         try:
             if self._by_column:  # (R, D) in Fortran's order
-                ends = [self._read(d * self.shape[0] + start, count) for d in range(self.shape[1])]
-                return np.stack(ends, axis=1)
+                begins = start + self.shape[0] * np.arange(self.shape[1])
+                return np.stack([self._read(int(begin), count) for begin in begins], axis=1)
             size = math.prod(self.shape[1:])
             return self._read(start * size, count * size).reshape(count, *self.shape[1:])
         except (OSError, ValueError) as error:
@@ -79,11 +86,11 @@ class NpyFile:
             ) from None
 
     def _read(self, first: int, count: int) -> np.ndarray:
-        place = self._begin + first * self.dtype.itemsize
-        found = np.fromfile(self._path, self.dtype, count, offset=place)
-        if len(found) < count:
+        size = self.dtype.itemsize
+        content = os.pread(self._descriptor, count * size, self._begin + first * size)
+        if len(content) < count * size:
             raise ValueError("it is cut short")
-        return found
+        return np.frombuffer(content, self.dtype)
 
 
 def _line(error: Exception) -> str:
