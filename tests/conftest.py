@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 
 import logo_tf  # noqa: F401 (first, so that TF-Agents finds tf_keras)
+from logo_tf import artifacts
 from logo_tf.episodes import Episode
 from logo_tf.specs import ScenarioSpec
 
@@ -23,12 +27,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_collection_finish() -> None:
+    """Spare all tests what costs each of them seconds and tells none of them anything."""
+    if "tensorflow" in sys.modules:
+        import tensorflow as tf
+
+        # Grappler rewrites a graph before its first call, which takes longer than all calls here.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    gc.freeze()  # a million objects that were imported, which every collection would look at
+
+
 @pytest.fixture(scope="session")
 def sc2_file() -> Path:
     """The real SMAC 3m file, which lies beside the checkout and is not redistributed."""
     if not SC2_FILE.is_file():
         pytest.skip("the StarCraft II file (SMAC 3m, medium, ODIS) is not beside this checkout")
     return SC2_FILE
+
+
+@pytest.fixture(scope="session")
+def example() -> Callable[[str], Callable[[list[str]], None]]:
+    """``example("quickstart.py")``: its ``main``."""
+    folder = Path(__file__).parents[1] / "examples"
+    return lambda name: runpy.run_path(str(folder / name))["main"]
 
 
 @pytest.fixture(scope="session")
@@ -148,6 +169,26 @@ def tiny_dataset(
         return write_dataset(tmp_path / f"{kind}-data", spec, made, config={}, provenance={})
 
     return build
+
+
+class LeftAt:
+    """A logger that copies at a step what a process that is killed there leaves of its work."""
+
+    def __init__(self, step: int, out: Path, to: Path) -> None:
+        self._step, self._out, self._to = step, out, to
+
+    def write(self, step: int, metrics: Any) -> None:
+        if step == self._step:
+            shutil.copytree(artifacts.partial(self._out), artifacts.partial(self._to))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def left_at() -> type[LeftAt]:
+    """``left_at(step, out, to)``: a logger of the training of ``out``, to be resumed as ``to``."""
+    return LeftAt
 
 
 @pytest.fixture
