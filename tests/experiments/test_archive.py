@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from concurrent.futures import Future
 
 import pytest
 
@@ -12,9 +11,7 @@ from logo_tf.config import to_dict
 from logo_tf.errors import LogoError
 from logo_tf.experiments import jobs as experiment_jobs
 from logo_tf.experiments.archive import archive
-from logo_tf.experiments.engines import Outcome
-from logo_tf.experiments.experiment import experiment, read_experiment
-from logo_tf.experiments.jobs import jobs
+from logo_tf.experiments.experiment import experiment
 from logo_tf.experiments.matrix import Arm, ExperimentConfig, ModelArm, PlannedArm, Task
 from logo_tf.experiments.results import read_results
 from logo_tf.experiments.results_report import write_results
@@ -38,6 +35,7 @@ CONFIG = ExperimentConfig(
     ),
     world_model=(
         "width=16",
+        "unroll=1",
         "steps=20",
         "batch_size=32",
         "log_every=10",
@@ -46,7 +44,7 @@ CONFIG = ExperimentConfig(
     ),
     episodes=1,
     reference_episodes=1,
-    curve_every=10,
+    curve_every=20,
     curve_episodes=1,
 )
 PLANNED = PlannedArm(
@@ -56,33 +54,16 @@ TASK = "mamujoco-HalfCheetah-2x3/random"
 FILES = ("results.csv", "results.md", "report.html")
 
 
-class Here:
-    """An engine that does jobs in this process, and remembers which."""
+@pytest.fixture(scope="module")
+def run(here):
+    """``run(config, out)`` an experiment: the jobs that were done, and what failed."""
 
-    slots = 1
+    def run(config, out):
+        engine = here()
+        failed = experiment(config, out, engine)
+        return engine.done, failed
 
-    def __init__(self):
-        self.done = []
-
-    def submit(self, out, job):
-        self.done.append(job)
-        future = Future()
-        try:
-            jobs(read_experiment(out))[job].make(out)
-            future.set_result(Outcome(0, "", 1.0))
-        except LogoError as error:
-            future.set_result(Outcome(2, str(error), 1.0))
-        return future
-
-    def close(self):
-        pass
-
-
-def run(config, out):
-    """Run an experiment; returns the jobs that were done, and what failed."""
-    engine = Here()
-    failed = experiment(config, out, engine)
-    return engine.done, failed
+    return run
 
 
 def report(config, out):
@@ -95,7 +76,7 @@ def change(**fields):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(run, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "tiny"
     assert len(run(CONFIG, out)[0]) == 7
     report(CONFIG, out)
@@ -108,7 +89,7 @@ def kept(whole, tmp_path):
     return tmp_path / "kept"
 
 
-def test_an_archive_is_small_and_gives_the_same_results_without_a_job(whole, kept):
+def test_an_archive_is_small_and_gives_the_same_results_without_a_job(run, whole, kept):
     names = {file.name for file in kept.rglob("*") if file.is_file()}
     assert names == {
         "manifest.json",
@@ -127,7 +108,7 @@ def test_an_archive_is_small_and_gives_the_same_results_without_a_job(whole, kep
 
 
 @pytest.mark.long
-def test_the_command_keeps_an_archive_and_takes_it_for_the_experiment(whole, tmp_path, capsys):
+def test_the_command_keeps_an_archive_and_takes_it_for_the_experiment(run, whole, tmp_path, capsys):
     file = tmp_path / "tiny.json"
     file.write_text(json.dumps(to_dict(CONFIG)))
     kept = tmp_path / "kept"
@@ -153,7 +134,7 @@ def test_the_command_keeps_an_archive_and_takes_it_for_the_experiment(whole, tmp
 
 
 @pytest.mark.long
-def test_one_more_seed_makes_only_what_it_needs(kept):
+def test_one_more_seed_makes_only_what_it_needs(run, kept):
     before = {place: load_manifest(place.parent) for place in kept.rglob("manifest.json")}
     config = change(seeds=(0, 1))
     done, failed = run(config, kept)
@@ -174,7 +155,7 @@ def test_one_more_seed_makes_only_what_it_needs(kept):
 
 
 @pytest.mark.long
-def test_a_planned_arm_has_weights_trained_again_to_the_same_bytes(whole, kept):
+def test_a_planned_arm_has_weights_trained_again_to_the_same_bytes(run, whole, kept):
     config = change(planned=(PLANNED,))
     done, failed = run(config, kept)
     assert not failed
@@ -189,7 +170,7 @@ def test_a_planned_arm_has_weights_trained_again_to_the_same_bytes(whole, kept):
     assert len(read_results(config, kept).cells) == 3
 
 
-def test_what_cannot_be_made_again_alike_is_told_and_the_results_stay(kept, monkeypatch):
+def test_what_cannot_be_made_again_alike_is_told_and_the_results_stay(run, kept, monkeypatch):
     before = report(CONFIG, kept)
     collect = experiment_jobs.collect
 
@@ -204,7 +185,7 @@ def test_what_cannot_be_made_again_alike_is_told_and_the_results_stay(kept, monk
     assert report(CONFIG, kept)[0] == before[0]
 
 
-def test_without_its_manifest_an_evaluation_s_parent_is_made_again(kept):
+def test_without_its_manifest_an_evaluation_s_parent_is_made_again(run, kept):
     shutil.rmtree(kept / TASK / "arms/BC/seed-0/policy")
     done, failed = run(CONFIG, kept)
     assert (done, failed) == ([f"{TASK}/dataset", f"{TASK}/arms/BC/seed-0/policy"], {})

@@ -12,6 +12,7 @@ import pytest
 
 from logo_tf.artifacts import load_manifest
 from logo_tf.cli.main import main
+from logo_tf.experiments import engines
 
 pytestmark = pytest.mark.slow
 CONFIG = {
@@ -42,6 +43,7 @@ CONFIG = {
     ],
     "world_model": [
         "width=16",
+        "unroll=1",
         "steps=100",
         "batch_size=32",
         "log_every=50",
@@ -50,7 +52,7 @@ CONFIG = {
     ],
     "episodes": 2,
     "reference_episodes": 2,
-    "curve_every": 50,
+    "curve_every": 100,
     "curve_episodes": 1,
 }
 TASK = "mamujoco-HalfCheetah-2x3/random"
@@ -65,10 +67,12 @@ def file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def done(file, tmp_path_factory):
-    """A finished experiment's folder."""
+def done(file, here, tmp_path_factory):
+    """A finished experiment's folder; no job had a process of its own, which takes seconds each."""
     out = tmp_path_factory.mktemp("experiments") / "tiny"
-    assert main(["experiment", file, "--out", str(out)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "LocalEngine", here)
+        assert main(["experiment", file, "--out", str(out)]) == 0
     return out
 
 
@@ -155,24 +159,26 @@ def test_a_killed_experiment_resumes_to_the_same_artefacts(done, file, tmp_path)
     assert made.items() <= hashes(done).items()
 
 
-def test_a_seed_is_added_on_ray_and_another_job_s_failure_takes_nothing(done, file, capsys):
+def test_seeds_are_added_on_ray_and_another_job_s_failure_takes_nothing(done, file, capsys):
+    """In processes, of Ray and then of this machine."""
     before = hashes(done)
     blocked = done / ARMS / "BC" / "seed-1" / "policy.partial"
     blocked.mkdir(parents=True)
     (blocked / "resume.json").write_text("{}")
-    words = ["experiment", file, "--out", str(done), "--set", "seeds=[0,1]", "planned=[]"]
+    cloning = [f"arms={json.dumps(CONFIG['arms'][:1])}", "seeds=[0,1,2]", "planned=[]"]
+    words = ["experiment", file, "--out", str(done), "--set", *cloning]
     assert main([*words, "--engine", "ray", "--workers", "2"]) == 2
     said = capsys.readouterr().err
     assert f"1 of the jobs failed, 1 cells are missing; {ARMS}/BC/seed-1/policy: " in said
     assert "holds interrupted work of other settings" in said
     after = hashes(done)
     assert before.items() <= after.items()
-    assert f"{ARMS}/LOGO/seed-1/evaluation" in after
+    assert f"{ARMS}/BC/seed-2/evaluation" in after
     assert "1 cells are not finished yet" in (done / "results.md").read_text()
     (blocked / "resume.json").unlink()
     blocked.rmdir()
     assert main(words) == 0
-    assert "Seeds that every arm has finished: 0, 1." in (done / "results.md").read_text()
+    assert "Seeds that every arm has finished: 0, 1, 2." in (done / "results.md").read_text()
 
 
 def test_a_folder_of_something_else_is_left_alone(file, tmp_path, capsys):
