@@ -12,6 +12,7 @@ import tensorflow as tf
 from logo_tf import artifacts
 from logo_tf.cluster import Cluster
 from logo_tf.data import pipeline
+from logo_tf.data.store import write_dataset
 from logo_tf.errors import LogoError
 from logo_tf.replicas import ALONE, Replicas, draw_rows, global_sums, make_replicas
 
@@ -107,9 +108,14 @@ def test_a_strategy_that_is_none_of_ours():
         make_replicas("mirored")
 
 
-@pytest.fixture
-def data(tiny_dataset):
-    return {kind: str(tiny_dataset(kind).path) for kind in (CONTINUOUS, DISCRETE)}
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, continuous_spec, discrete_spec, make_episodes):
+    """Where twenty toy episodes of each kind are."""
+    folder = tmp_path_factory.mktemp("data")
+    for spec in (continuous_spec, discrete_spec):
+        made = make_episodes(spec, 20)
+        write_dataset(folder / spec.action_kind, spec, made, config={}, provenance={})
+    return {kind: str(folder / kind) for kind in (CONTINUOUS, DISCRETE)}
 
 
 def assert_equal_losses(one, other, trainings):
@@ -125,24 +131,40 @@ def train_alone(out, trainings):
         together.train(out, ALONE, *training)
 
 
+LONG = ["kind=monolithic", "unroll=1", "steps=200", "validate_every=40", "patience=99"]
+
+
 def quick(data, *kinds):
     """Trainings that are traced in a few seconds."""
     model = ["model", data[CONTINUOUS], "model", ["kind=monolithic", "unroll=1"]]
     return [model, *([kind, data[kind], "bc", []] for kind in kinds)]
 
 
-def test_two_devices_have_the_losses_of_one(data, tmp_path):
+@pytest.fixture(scope="module")
+def alone(data, tmp_path_factory):
+    """Where one device has made the quick trainings."""
+    out = tmp_path_factory.mktemp("alone")
+    train_alone(out, quick(data, CONTINUOUS, DISCRETE))
+    return out
+
+
+@pytest.fixture(scope="module")
+def two_workers(data, tmp_path_factory):
+    """Where two workers have made them, and ``long``, which another job is killed in."""
+    out = tmp_path_factory.mktemp("together")
+    long = ["long", data[CONTINUOUS], "model", LONG]
+    together.run_workers(out, [long, *quick(data, CONTINUOUS, DISCRETE)])
+    return out
+
+
+def test_two_devices_have_the_losses_of_one(data, alone, tmp_path):
     trainings = quick(data, CONTINUOUS)
-    train_alone(tmp_path / "one", trainings)
-    together.run("mirrored", tmp_path / "two", trainings)
-    assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
+    together.run("mirrored", tmp_path, trainings)
+    assert_equal_losses(alone, tmp_path, trainings)
 
 
-def test_two_workers_have_the_losses_of_one(data, tmp_path):
-    trainings = quick(data, CONTINUOUS, DISCRETE)
-    train_alone(tmp_path / "one", trainings)
-    together.run_workers(tmp_path / "two", trainings)
-    assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
+def test_two_workers_have_the_losses_of_one(data, alone, two_workers):
+    assert_equal_losses(alone, two_workers, quick(data, CONTINUOUS, DISCRETE))
 
 
 @pytest.mark.long
@@ -173,9 +195,6 @@ def test_every_algorithm_and_world_model_on_two_devices(kind, data, tmp_path):
     assert_equal_losses(tmp_path / "one", tmp_path / "two", trainings)
 
 
-LONG = ["kind=monolithic", "unroll=1", "steps=300", "validate_every=50", "patience=99"]
-
-
 def start_command(out, data):
     words = ["model", "train", "--strategy", "multiworker", "--data", data, "--out", str(out)]
     words = ["-m", "logo_tf", *words, "--seed", "5", "--set", *together.MODEL, *LONG]
@@ -183,10 +202,12 @@ def start_command(out, data):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes_to_the_same(data, tmp_path):
+def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes_to_the_same(
+    data, two_workers, tmp_path
+):
     out = tmp_path / "model"
     chief, other = start_command(out, data[CONTINUOUS])
-    checkpoint = artifacts.partial(out) / "checkpoints" / "ckpt-50.index"
+    checkpoint = artifacts.partial(out) / "checkpoints" / "ckpt-40.index"
     deadline = time.monotonic() + 200
     while not checkpoint.exists() and time.monotonic() < deadline and other.poll() is None:
         time.sleep(0.02)
@@ -199,7 +220,5 @@ def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes_to_the_same(dat
     assert "Traceback" not in said
     for process in start_command(out, data[CONTINUOUS]):
         together.finish(process)
-    for process in start_command(tmp_path / "whole", data[CONTINUOUS]):
-        together.finish(process)
-    ours, theirs = (artifacts.load_manifest(x).files for x in (out, tmp_path / "whole"))
+    ours, theirs = (artifacts.load_manifest(x).files for x in (out, two_workers / "long"))
     assert ours == theirs
