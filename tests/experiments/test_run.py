@@ -1,4 +1,4 @@
-"""The whole smoke run through the real command: once, and again, and killed and resumed."""
+"""The whole smoke run: an example makes it, and the command comes to the same, though killed."""
 
 import json
 import os
@@ -20,10 +20,10 @@ STAGES = ("dataset", "world_model", "bc", "policy", "evaluation", "exports", "re
 
 
 @pytest.fixture(scope="module")
-def smoke(tmp_path_factory):
+def smoke(example, tmp_path_factory):
     """A finished smoke run's folder."""
     out = tmp_path_factory.mktemp("runs") / "smoke"
-    assert main(["run", "--preset", "smoke", "--out", str(out)]) == 0
+    example("quickstart.py")(["--preset", "smoke", "--out", str(out)])
     return out
 
 
@@ -126,6 +126,22 @@ def test_export_verb_makes_the_next_version(smoke, tmp_path, capsys):
         assert main(words) == 0
         said = capsys.readouterr().out.strip()
         assert said.startswith(f"{tmp_path / 'cheetah' / version}: differs from the original")
+
+
+def test_the_example_queries_its_exports(smoke, example, capsys):
+    example("query_saved_model.py")(["--models", str(smoke / "saved_models")])
+    said = capsys.readouterr().out
+    assert "out actions (2, 2, 3) float32" in said
+    assert "out uncertainty (2,) float32" in said
+
+
+def test_the_example_trains_a_policy_on_it(smoke, example, tmp_path, capsys):
+    tiny = ["steps=20", "width=8", "batch_size=16", "log_every=10", "checkpoint_every=10"]
+    places = f"--data {smoke}/dataset --model {smoke}/world_model --out {tmp_path}/policy"
+    branches = ["imagination.horizon=2", "imagination.branches=16"]
+    words = [*places.split(), "--episodes", "1", "--set", *tiny, *branches]
+    example("train_policy.py")(words)
+    assert "policy" in capsys.readouterr().out
 
 
 def test_killed_in_the_middle_of_training_it_resumes_to_the_same_numbers(smoke, summary, tmp_path):
