@@ -34,7 +34,10 @@ def pytest_collection_finish() -> None:
 
         # Grappler rewrites a graph before its first call, which takes longer than all calls here.
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    gc.freeze()  # a million objects that were imported, which every collection would look at
+    # What was imported stays, a million objects; and JAX, which TensorFlow imports where it is
+    # installed, is called at every collection.
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session")
