@@ -34,21 +34,6 @@ def test_branches_fit_windows_by_default(kind):
             assert config.window == config.imagination.horizon, name
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", ["import keras", "import tf_keras"])
-def test_import_orders(first):
-    # Whoever comes first, TF-Agents finds tf_keras behind tf.keras, and keras stays Keras 3.
-    code = (
-        f"{first}\nimport logo_tf.agents.learner\nimport keras, tensorflow as tf\n"
-        "assert tf.keras.Model.__module__.startswith('tf_keras'), tf.keras.Model\n"
-        "assert keras.__version__.startswith('3.'), keras.__version__\n"
-        "from tf_agents.networks import network\n"
-        "assert issubclass(network.Network, tf.keras.layers.Layer)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_registry_imports_no_tf_agents():
     code = (
         "import sys, logo_tf.agents.registry, logo_tf.agents.config\n"

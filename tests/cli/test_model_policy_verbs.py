@@ -1,13 +1,18 @@
 """``logo-tf model`` and ``logo-tf policy``: through the command, on tiny data."""
 
+import contextlib
+import io
 import json
+from typing import NamedTuple
 
 import pytest
 
 from logo_tf.cli.main import main
+from logo_tf.data.store import load_dataset, write_dataset
 
 TINY_MODEL = [
     "width=8",
+    "unroll=1",
     "steps=4",
     "batch_size=16",
     "log_every=2",
@@ -18,21 +23,39 @@ TINY_WINDOWS = ["memory=4", "window=2", "burn_in=2", "imagination.horizon=2"]
 TINY_POLICY = ["width=8", "steps=4", "batch_size=8", "log_every=2", "checkpoint_every=4"]
 
 
-def test_discrete_data_give_a_model_its_figures_and_a_policy(tiny_dataset, tmp_path, capsys):
-    data = str(tiny_dataset("discrete").path)
-    model, policy = str(tmp_path / "model"), str(tmp_path / "policy")
+class Trained(NamedTuple):
+    """Places of discrete data and what was trained on them, and what training the policy said."""
+
+    data: str
+    model: str
+    policy: str
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def discrete(tmp_path_factory, discrete_spec, make_episodes):
+    """A model and a policy that imagines, trained by the command."""
+    folder = tmp_path_factory.mktemp("discrete")
+    data, model, policy = (str(folder / name) for name in ("data", "model", "policy"))
+    write_dataset(data, discrete_spec, make_episodes(discrete_spec, 20), config={}, provenance={})
     assert main(["model", "train", "--data", data, "--out", model, "--set", *TINY_MODEL]) == 0
-    capsys.readouterr()
+    train = ["policy", "train", "--data", data, "--model", model, "--out", policy]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main([*train, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
+    return Trained(data, model, policy, out.getvalue(), err.getvalue())
+
+
+def test_discrete_data_give_a_model_its_figures_and_a_policy(discrete, tmp_path, capsys):
+    data, model, policy, out, err = discrete
+    assert 'algorithm="macql" width=8 depth=1 memory=4' in err
+    assert "toy/discrete cannot be played here" in out
     assert main(["model", "eval", model, "--data", data, "--horizon", "3", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {"1", "3"} <= set(found["state_nrmse"])
     assert 0 <= found["legal_actions_accuracy"] <= 1
     assert 0 <= found["termination_f1"] <= 1
-    train = ["policy", "train", "--data", data, "--out", policy]
-    assert main([*train, "--model", model, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
-    said = capsys.readouterr()
-    assert 'algorithm="macql" width=8 depth=1 memory=4' in said.err
-    assert "toy/discrete cannot be played here" in said.out
     models, edge = str(tmp_path / "models"), str(tmp_path / "edge")
     assert main(["export", policy, "--name", "team", "--to", models, "--tflite", edge]) == 0
     said = capsys.readouterr().out
@@ -49,7 +72,7 @@ def test_discrete_data_give_a_model_its_figures_and_a_policy(tiny_dataset, tmp_p
     assert "not a bundle (it has no policy.json)" in capsys.readouterr().err
     assert main(["policy", "eval", policy]) == 2
     assert "unknown scenario 'toy/discrete'" in capsys.readouterr().err
-    other = [*train[:-1], str(tmp_path / "p2")]
+    other = ["policy", "train", "--data", data, "--out", str(tmp_path / "p2")]
     assert main([*other, "--algorithm", "bc", "--set", "memory=4"]) == 2
     assert "'bc' learns from single transitions" in capsys.readouterr().err
     assert main([*other, "--model", model, "--set", "window=7"]) == 2
@@ -68,11 +91,8 @@ def test_what_is_no_dataset_is_refused(verb, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
-    discrete, continuous = (str(tiny_dataset(k).path) for k in ("discrete", "continuous"))
-    model = str(tmp_path / "model")
-    assert main(["model", "train", "--data", discrete, "--out", model, "--set", *TINY_MODEL]) == 0
-    capsys.readouterr()
+def test_a_model_of_another_spec_is_refused(discrete, tiny_dataset, tmp_path, capsys):
+    continuous, model = str(tiny_dataset("continuous").path), discrete.model
     out = tmp_path / "policy"
     train = ["policy", "train", "--data", continuous, "--model", model, "--out", str(out)]
     assert main(train) == 2
@@ -84,16 +104,11 @@ def test_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_a_planner_plays_the_policys_episodes(tiny_dataset, tmp_path, capsys, monkeypatch):
+def test_a_planner_plays_the_policys_episodes(discrete, capsys, monkeypatch):
     """On a scenario that replays a toy episode's first frame, whatever is done."""
-    dataset = tiny_dataset("discrete")
-    data, model, policy = str(dataset.path), str(tmp_path / "model"), str(tmp_path / "policy")
-    assert main(["model", "train", "--data", data, "--out", model, "--set", *TINY_MODEL]) == 0
-    train = ["policy", "train", "--data", data, "--out", policy]
-    assert main([*train, "--set", *TINY_POLICY, *TINY_WINDOWS]) == 0
+    dataset, model, policy = load_dataset(discrete.data), discrete.model, discrete.policy
     monkeypatch.setattr("logo_tf.scenarios.registry.scenario_spec", lambda name: dataset.spec)
     monkeypatch.setattr("logo_tf.evaluation.returns.make_scenario", lambda name: Still(dataset))
-    capsys.readouterr()
     evaluate = ["policy", "eval", policy, "--plan-with", model, "--episodes", "2"]
     settings = ["--set", "planner.horizon=2", "planner.candidates=4", "planner.elites=2"]
     assert main([*evaluate, *settings, "--json"]) == 0
@@ -112,10 +127,9 @@ def test_a_planner_plays_the_policys_episodes(tiny_dataset, tmp_path, capsys, mo
     assert "planner.horizon must be at least 1" in capsys.readouterr().err
 
 
-def test_a_planner_in_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path, capsys):
-    discrete, continuous = (str(tiny_dataset(kind).path) for kind in ("discrete", "continuous"))
-    model, policy = str(tmp_path / "model"), str(tmp_path / "policy")
-    assert main(["model", "train", "--data", discrete, "--out", model, "--set", *TINY_MODEL]) == 0
+def test_a_planner_in_a_model_of_another_spec_is_refused(discrete, tiny_dataset, tmp_path, capsys):
+    continuous, model = str(tiny_dataset("continuous").path), discrete.model
+    policy = str(tmp_path / "policy")
     train = ["policy", "train", "--data", continuous, "--algorithm", "bc", "--out", policy]
     assert main([*train, "--set", *TINY_POLICY]) == 0
     capsys.readouterr()
