@@ -148,14 +148,13 @@ def test_seeds_differ_and_repeat(tiny_dataset, tiny_config, tmp_path):
     ],
 )
 def test_imagination_interrupted_and_resumed(
-    kind, algorithm, windows, tiny_dataset, tiny_config, tmp_path, fake_model
+    kind, algorithm, windows, tiny_dataset, tiny_config, tmp_path, fake_model, left_at
 ):
     data, config = tiny_dataset(kind), tiny_config(algorithm, steps=10, **windows)
     model = fake_model(data, tmp_path / "model")
-    whole = train_policy(data, config, 1, tmp_path / "whole", model, loggers=[])
-    with pytest.raises(InterruptError):
-        train_policy(data, config, 1, tmp_path / "cut", model, loggers=[StopAt(10)])
-    resumed = train_policy(data, config, 1, tmp_path / "cut", model, loggers=[])
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    train_policy(data, config, 1, whole, model, loggers=[left_at(10, whole, resumed)])
+    train_policy(data, config, 1, resumed, model, loggers=[])
     assert_equal(weights(whole), weights(resumed))
     ours, theirs = (artifacts.load_manifest(path) for path in (whole, resumed))
     # Three rounds of two steps of 8 branches, some of which the model ended after one.
