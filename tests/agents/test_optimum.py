@@ -1,5 +1,7 @@
 """Each algorithm reaches the known optimum of a small scenario from random data."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,21 @@ class Aim:
         )
 
 
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory):
+    """``logged(Recall)``: a thousand episodes of a random team."""
+
+    @functools.cache
+    def make(scenario):
+        episodes = list(play([scenario()], RandomPolicy(scenario.spec), 1000, 0))
+        earned = np.mean([episode.episode_return for episode in episodes])
+        assert earned == pytest.approx(scenario.behaviour, abs=0.05)
+        folder = tmp_path_factory.mktemp("logged") / "data"
+        return write_dataset(folder, scenario.spec, episodes, config={}, provenance={})
+
+    return make
+
+
 def _mean_return(scenario, policy, episodes, seed):
     copies = [scenario() for _ in range(min(episodes, 50))]
     return np.mean([episode.episode_return for episode in play(copies, policy, episodes, seed)])
@@ -137,25 +154,20 @@ RECALL = (
     ("scenario", "algorithm", "settings"),
     [
         *((Recall, algorithm, RECALL) for algorithm in ("macql", "cfcql", "icq", "omiga")),
-        (Aim, "macql", ("width=32", "cql_alpha=0.1", "steps=1500")),
-        (Aim, "matd3bc", ("width=32", "q_weight=20", "steps=1500")),
-        (Aim, "cfcql", ("width=32", "cql_alpha=0.1", "steps=1500")),
-        (Aim, "omar", ("width=32", "cql_alpha=0.1", "steps=1500")),
-        (Aim, "icq", ("width=32", "window=2", "steps=1500")),
-        (Aim, "omiga", ("width=32", "window=2", "omiga_alpha=0.2", "steps=1500")),
+        (Aim, "macql", ("width=32", "cql_alpha=0.1", "steps=800")),
+        (Aim, "matd3bc", ("width=32", "q_weight=20", "steps=800")),
+        (Aim, "cfcql", ("width=32", "cql_alpha=0.1", "steps=800")),
+        (Aim, "omar", ("width=32", "cql_alpha=0.1", "steps=800")),
+        (Aim, "icq", ("width=32", "window=2", "steps=800")),
+        (Aim, "omiga", ("width=32", "window=2", "omiga_alpha=0.2", "steps=800")),
     ],
 )
-def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, tmp_path):
-    spec = scenario.spec
-    episodes = list(play([scenario()], RandomPolicy(spec), 1000, 0))
-    logged = np.mean([episode.episode_return for episode in episodes])
-    assert logged == pytest.approx(scenario.behaviour, abs=0.05)
-    data = write_dataset(tmp_path / "data", spec, episodes, config={}, provenance={})
+def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, logged, tmp_path):
     config = override(
-        default_config(algorithm, spec.action_kind),
+        default_config(algorithm, scenario.spec.action_kind),
         [*settings, "log_every=300", "checkpoint_every=600"],
     )
-    path = train_policy(data, config, 0, tmp_path / "policy", loggers=[])
+    path = train_policy(logged(scenario), config, 0, tmp_path / "policy", loggers=[])
     assert _mean_return(scenario, load_policy(path), 200, 1) > scenario.optimum - 0.03
 
 
@@ -163,16 +175,16 @@ def test_the_optimum_is_learned_from_random_data(scenario, algorithm, settings, 
     ("scenario", "settings"),
     [(Recall, {"initial_uniform": 1.0}), (Aim, {"initial_std": 0.5})],
 )
-def test_a_planner_in_a_good_model_reaches_it_around_a_poor_policy(scenario, settings, tmp_path):
+def test_a_planner_in_a_good_model_reaches_it_around_a_poor_policy(
+    scenario, settings, logged, tmp_path
+):
     """Cloned random behaviour has no cue of its own to go by, and no value."""
-    spec = scenario.spec
-    episodes = list(play([scenario()], RandomPolicy(spec), 1000, 0))
-    data = write_dataset(tmp_path / "data", spec, episodes, config={}, provenance={})
+    data = logged(scenario)
     cloning = override(
-        default_config("bc", spec.action_kind), ["width=8", "steps=100", "log_every=50"]
+        default_config("bc", scenario.spec.action_kind), ["width=8", "steps=100", "log_every=50"]
     )
     policy = load_policy(train_policy(data, cloning, 0, tmp_path / "policy", loggers=[]))
-    learning = override(WorldModelConfig(), ["width=64", "steps=1500", "unroll=1"])
+    learning = override(WorldModelConfig(), ["width=64", "steps=600", "unroll=1"])
     model = train_world_model(data, learning, 0, tmp_path / "model", loggers=[])
     config = PlannerConfig(horizon=1, rounds=4, **settings)
     planner = planner_of(policy, load_world_model(model), config)
