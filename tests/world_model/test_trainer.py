@@ -43,9 +43,16 @@ def config(tiny_settings):
 
 
 @pytest.fixture(scope="module")
-def trained(datasets, config, tmp_path_factory):
+def killed(tmp_path_factory):
+    """What would be left of ``trained`` had it been killed at step 6."""
+    return tmp_path_factory.mktemp("killed") / "model"
+
+
+@pytest.fixture(scope="module")
+def trained(datasets, config, left_at, killed, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "model"
-    return train_world_model(datasets["discrete"], config, 5, out, [ConsoleLogger("test", 12)])
+    loggers = [ConsoleLogger("test", 12), left_at(6, out, killed)]
+    return train_world_model(datasets["discrete"], config, 5, out, loggers)
 
 
 def test_artefact_says_where_it_comes_from(trained, datasets, config):
@@ -68,17 +75,23 @@ def test_artefact_says_where_it_comes_from(trained, datasets, config):
         trained_split(manifest, datasets["continuous"])
 
 
-@pytest.mark.parametrize("dies_at", [10, pytest.param(6, marks=pytest.mark.slow)])
-def test_resumed_training_is_the_same_to_the_bit(trained, datasets, config, tmp_path, dies_at):
+def test_resumed_training_is_the_same_to_the_bit(trained, datasets, config, tmp_path):
     """Also with other loggers: the first run had a progress bar, these have none."""
     out = tmp_path / "model"
     with pytest.raises(KeyboardInterrupt):
-        train_world_model(datasets["discrete"], config, 5, out, [Dies(dies_at)])
+        train_world_model(datasets["discrete"], config, 5, out, [Dies(10)])
     assert not out.exists()
     with pytest.raises(LogoError, match="interrupted work of other settings"):
         train_world_model(datasets["discrete"], config, 6, out, [])
     train_world_model(datasets["discrete"], config, 5, out, [])
     assert artifacts.load_manifest(out).hash == artifacts.load_manifest(trained).hash
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_to_the_same_bit(trained, killed, datasets, config):
+    """Before it has unrolled more than a step."""
+    train_world_model(datasets["discrete"], config, 5, killed, [])
+    assert artifacts.load_manifest(killed).hash == artifacts.load_manifest(trained).hash
 
 
 KINDS = {
@@ -92,13 +105,12 @@ KINDS = {
 @pytest.mark.parametrize(
     "name", ["monolithic", "memory", pytest.param("ensemble", marks=pytest.mark.long)]
 )
-def test_every_kind_resumes_to_the_bit(datasets, tiny_settings, tmp_path, name):
+def test_every_kind_resumes_to_the_bit(datasets, tiny_settings, left_at, tmp_path, name):
     config = WorldModelConfig(**(tiny_settings | KINDS[name]))
     dataset = datasets["discrete"]
-    whole = train_world_model(dataset, config, 5, tmp_path / "whole", [])
-    with pytest.raises(KeyboardInterrupt):
-        train_world_model(dataset, config, 5, tmp_path / "resumed", [Dies(10)])
-    resumed = train_world_model(dataset, config, 5, tmp_path / "resumed", [])
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    train_world_model(dataset, config, 5, whole, [left_at(10, whole, resumed)])
+    train_world_model(dataset, config, 5, resumed, [])
     assert artifacts.load_manifest(resumed).hash == artifacts.load_manifest(whole).hash
     assert load_world_model(resumed).config == config
 
@@ -121,11 +133,14 @@ def test_a_new_process_comes_to_the_same_weights(trained, datasets, config, tmp_
     assert artifacts.load_manifest(out).hash == artifacts.load_manifest(trained).hash
 
 
-def test_the_process_gets_its_settings_back():
-    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+@pytest.mark.parametrize("before", [False, True])
+def test_the_process_gets_its_settings_back(before):
+    ours = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
     with reproducible_graphs():
         inside = tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
     after = tf.config.optimizer.get_experimental_options()["disable_meta_optimizer"]
+    tf.config.optimizer.set_experimental_options(ours)
     assert (inside, after) == (True, before)
 
 
