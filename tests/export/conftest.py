@@ -22,7 +22,7 @@ class FakeWorldModel(tf.Module):
         super().__init__()
         self.spec = spec
         self.config = None
-        self.memory_dim = 0
+        self.memory_dim, self.routes = 0, 1
         self.calibration = None
         n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
         self._sizes = [n * o, n * o, s, s, 1, 1, 1, n * spec.legal_dim, 1]
