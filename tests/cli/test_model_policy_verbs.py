@@ -1,10 +1,12 @@
 """``logo-tf model`` and ``logo-tf policy``: through the command, on tiny data."""
 
+import contextlib
 import json
 
 import pytest
 
 from logo_tf.cli.main import main
+from logo_tf.world_model.artifact import load_world_model
 
 TINY_MODEL = [
     "width=8",
@@ -103,7 +105,16 @@ def test_a_planner_plays_the_policys_episodes(tiny_dataset, tmp_path, capsys, mo
     assert found["policy"]["returns"] == [2.0, 2.0] == found["planner"]["returns"]
     assert (found["gain_mean"], found["gain_error"]) == (0.0, 0.0)
     assert found["settings"]["planner"]["horizon"] == 2
-    assert main([*evaluate, *settings]) == 0
+
+    def nearby(client, name):
+        """Not served: tests/serving compares what is."""
+        found = load_world_model(tmp_path / name)
+        found.errors = contextlib.nullcontext
+        return found
+
+    monkeypatch.setattr("logo_tf.serving.RemoteWorldModel", nearby)
+    served = ["--plan-with", "grpc://127.0.0.1:1/model"]
+    assert main([*evaluate, *served, *settings]) == 0
     said = capsys.readouterr().out
     assert "return_mean" in said
     assert "the planner earns 0.00 more, standard error 0.00" in said
@@ -121,6 +132,12 @@ def test_a_planner_in_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path,
     capsys.readouterr()
     assert main(["policy", "eval", policy, "--plan-with", model]) == 2
     assert "does not fit the world model" in capsys.readouterr().err
+    for where, message in (
+        ("grpc://127.0.0.1:1/model", "grpc://127.0.0.1:1/model: UNAVAILABLE: "),
+        ("ftp://127.0.0.1/model", "ftp://127.0.0.1: not the address of a server"),
+    ):
+        assert main(["policy", "eval", policy, "--plan-with", where]) == 2
+        assert message in capsys.readouterr().err
     assert main(["policy", "eval", policy, "--plan-with", policy]) == 2
     assert "world_model" in capsys.readouterr().err.splitlines()[-1]
 
