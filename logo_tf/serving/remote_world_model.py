@@ -28,6 +28,8 @@ class RemoteWorldModel:
 
     Served models read who lives from the observations, so those of the dead are sent as zeros;
     a living agent that sees nothing but zeros counts as dead in scenarios that have a no-op.
+    A graph that waits for an answer holds one of TensorFlow's threads, so a server of the same
+    process needs another (``TF_NUM_INTEROP_THREADS``).
 
     Attributes:
       spec: the scenario that it simulates.
