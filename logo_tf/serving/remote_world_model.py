@@ -101,7 +101,7 @@ class RemoteWorldModel:
             return memory
         given = self._given(state, observations, actions, agent_mask, memory)
         after = prediction_spec(self.spec, self.memory_dim).memory
-        return self._asked(lambda *given: [self._model.observe(*given)], given, [after])[0]
+        return self._asked(self._model.observe, given, after)
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
@@ -133,15 +133,10 @@ class RemoteWorldModel:
         mask = tf.convert_to_tensor(agent_mask)[..., None]
         return [observations * mask, state, actions, memory]
 
-    def _asked(
-        self,
-        ask: Callable[..., list[np.ndarray]],
-        given: list[tf.Tensor],
-        answers: list[tf.TensorSpec],
-    ) -> list[Any]:
-        """Ask in Python, whenever the graph gets here; ``answers``: without the axis B."""
+    def _asked(self, ask: Callable[..., Any], given: list[tf.Tensor], answers: Any) -> Any:
+        """Ask in Python, whenever the graph gets here; ``answers``: their specs without axis B."""
 
-        def call(*arrays: np.ndarray) -> list[np.ndarray]:
+        def call(*arrays: np.ndarray) -> Any:
             try:
                 with self._alone:
                     return ask(*arrays)
@@ -149,8 +144,13 @@ class RemoteWorldModel:
                 self._failed = error
                 raise
 
-        found = tf.numpy_function(call, given, [one.dtype for one in answers])
-        return [
-            tf.ensure_shape(value, (None, *one.shape))
-            for value, one in zip(found, answers, strict=True)
+        specs = tf.nest.flatten(answers)
+        found = tf.numpy_function(
+            call, given, tf.nest.map_structure(lambda one: one.dtype, answers)
+        )
+        rows = given[0].shape[0]  # None where the graph takes any number
+        shaped = [
+            tf.ensure_shape(value, (rows, *one.shape))
+            for value, one in zip(tf.nest.flatten(found), specs, strict=True)
         ]
+        return tf.nest.pack_sequence_as(answers, shaped)
