@@ -204,7 +204,7 @@ class WorldModelClient:
             exists = self.spec.action_mask
             if legal_actions is None:
                 legal_actions = np.broadcast_to(exists, (len(given["state"]), *exists.shape))
-            given = self._given(**given, legal_actions=legal_actions)
+            given = self._given("B", **given, legal_actions=legal_actions)
         asked = {
             **given,
             "horizon": np.array(horizon, np.int32),

@@ -119,6 +119,15 @@ def test_a_planner_plays_the_policys_episodes(tiny_dataset, tmp_path, capsys, mo
     assert "return_mean" in said
     assert "the planner earns 0.00 more, standard error 0.00" in said
 
+    monkeypatch.undo()
+    monkeypatch.setattr("logo_tf.scenarios.registry.scenario_spec", lambda name: dataset.spec)
+    for where, message in (
+        ("grpc://127.0.0.1:1/model", "grpc://127.0.0.1:1/model: UNAVAILABLE: "),
+        ("ftp://127.0.0.1/model", "ftp://127.0.0.1: not the address of a server"),
+    ):
+        assert main(["policy", "eval", policy, "--plan-with", where]) == 2
+        assert message in capsys.readouterr().err
+
     assert main([*evaluate, "--set", "planner.horizon=0"]) == 2
     assert "planner.horizon must be at least 1" in capsys.readouterr().err
 
@@ -132,12 +141,6 @@ def test_a_planner_in_a_model_of_another_spec_is_refused(tiny_dataset, tmp_path,
     capsys.readouterr()
     assert main(["policy", "eval", policy, "--plan-with", model]) == 2
     assert "does not fit the world model" in capsys.readouterr().err
-    for where, message in (
-        ("grpc://127.0.0.1:1/model", "grpc://127.0.0.1:1/model: UNAVAILABLE: "),
-        ("ftp://127.0.0.1/model", "ftp://127.0.0.1: not the address of a server"),
-    ):
-        assert main(["policy", "eval", policy, "--plan-with", where]) == 2
-        assert message in capsys.readouterr().err
     assert main(["policy", "eval", policy, "--plan-with", policy]) == 2
     assert "world_model" in capsys.readouterr().err.splitlines()[-1]
 
