@@ -16,7 +16,7 @@ from logo_tf.data.store import Dataset
 from logo_tf.errors import LogoError
 from logo_tf.imagination.rollout import make_imagine, make_remember
 from logo_tf.seeds import derive, pair
-from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.protocol import Simulator
 
 
 class Imagining:
@@ -28,7 +28,7 @@ class Imagining:
 
     def __init__(
         self,
-        model: WorldModel,
+        model: Simulator,
         actor: TeamActor,
         dataset: Dataset,
         episodes: np.ndarray,

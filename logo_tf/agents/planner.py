@@ -13,7 +13,7 @@ from logo_tf.errors import LogoError
 from logo_tf.imagination.rollout import Branch, GraphPolicy, Memories, rows_first, unroll
 from logo_tf.scenarios.protocol import Frame
 from logo_tf.shapes import check_shapes
-from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.protocol import Simulator
 
 
 class TeamPlanner:
@@ -42,7 +42,7 @@ class TeamPlanner:
 
     def __init__(
         self,
-        model: WorldModel,
+        model: Simulator,
         policy: GraphPolicy,
         value: TeamValue,
         config: PlannerConfig,
@@ -168,7 +168,7 @@ class TeamPlanner:
         return self._policy.act(now.observations, now.legal_actions, now.memories.policy, unseeded)
 
 
-def planner_of(policy: TrainedPolicy, model: WorldModel, config: PlannerConfig) -> TeamPlanner:
+def planner_of(policy: TrainedPolicy, model: Simulator, config: PlannerConfig) -> TeamPlanner:
     """Plan around a trained policy.
 
     Around an algorithm that learns no value (behaviour cloning) plans see no further than

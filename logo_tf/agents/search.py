@@ -11,7 +11,7 @@ from logo_tf.agents.proposals import make_proposal
 from logo_tf.agents.team_value import TeamValue
 from logo_tf.imagination.rollout import Branch, Rollout, rows_first, unroll
 from logo_tf.imagination.sampling import masked_median
-from logo_tf.world_model.protocol import Prediction, WorldModel
+from logo_tf.world_model.protocol import Prediction, Simulator
 
 
 class Plan(NamedTuple):
@@ -52,7 +52,7 @@ class CrossEntropySearch:
     first round, and its weight in standard deviations of the reward, both as in
     ``imagination.sampling``: so one beta means the same on every scenario.
 
-    A model that deals rows among members (``WorldModel.routes``) imagines each candidate
+    A model that deals rows among members (``Simulator.routes``) imagines each candidate
     once with every member, and the mean counts: else luck with members would decide.
 
     References: Rubinstein, "The Cross-Entropy Method for Combinatorial and Continuous
@@ -62,7 +62,7 @@ class CrossEntropySearch:
 
     def __init__(
         self,
-        model: WorldModel,
+        model: Simulator,
         value: TeamValue,
         config: PlannerConfig,
         gamma: float,

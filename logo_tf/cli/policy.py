@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +15,7 @@ from logo_tf.cli.parser import add_data, add_settings, add_strategy, verb
 if TYPE_CHECKING:
     from logo_tf.agents.policy import TrainedPolicy
     from logo_tf.scenarios.protocol import TeamPolicy
+    from logo_tf.world_model.protocol import Simulator
 
 
 def add(verbs: Any) -> None:
@@ -54,7 +58,8 @@ def add(verbs: Any) -> None:
     parser.add_argument(
         "--plan-with",
         metavar="RUN",
-        help="a world model: play the same episodes once more with a central planner in it",
+        help="a world model, or where one is served (grpc://HOST:PORT/NAME): play the same "
+        "episodes once more with a central planner in it",
     )
     add_settings(parser, "planner.horizon=5, with --plan-with")
 
@@ -130,11 +135,12 @@ def evaluate(arguments: argparse.Namespace) -> int:
     config = None
     if arguments.plan_with is not None:
         config = resolve(PlanningConfig(), arguments)
-        manifest.scenario.require_fits(
-            verify(arguments.plan_with, "world_model").scenario,
-            f"the policy {arguments.path}",
-            f"the world model {arguments.plan_with}",
-        )
+        if not _is_address(arguments.plan_with):
+            manifest.scenario.require_fits(
+                verify(arguments.plan_with, "world_model").scenario,
+                f"the policy {arguments.path}",
+                f"the world model {arguments.plan_with}",
+            )
     scenario = arguments.scenario or manifest.scenario.name
     manifest.scenario.require_fits(
         scenario_spec(scenario), f"the policy {arguments.path}", f"the scenario {scenario}"
@@ -169,12 +175,12 @@ def _compare(
     from logo_tf.cli.output import write_json, write_line, write_table
     from logo_tf.config import to_dict
     from logo_tf.evaluation.returns import evaluate_policy, gain, shown
-    from logo_tf.world_model.artifact import load_world_model
 
-    planner = planner_of(policy, load_world_model(arguments.plan_with), config.planner)
     episodes, seed = arguments.episodes, arguments.seed or 0
-    bare = evaluate_policy(scenario, policy, episodes, seed, "policy")
-    planned = evaluate_policy(scenario, planner, episodes, seed, "planner")
+    with _simulator(arguments.plan_with) as model:
+        planner = planner_of(policy, model, config.planner)
+        bare = evaluate_policy(scenario, policy, episodes, seed, "policy")
+        planned = evaluate_policy(scenario, planner, episodes, seed, "planner")
     difference = gain(planned, bare)
     if arguments.json:
         write_json(
@@ -198,3 +204,29 @@ def _compare(
         f"Beyond the horizon it has {value}."
     )
     return 0
+
+
+def _is_address(where: str) -> bool:
+    return "://" in where
+
+
+@contextlib.contextmanager
+def _simulator(where: str) -> Iterator[Simulator]:
+    """The world model of a folder or, at an address, of a server; what that refuses is one line."""
+    if not _is_address(where):
+        from logo_tf.world_model.artifact import load_world_model
+
+        yield load_world_model(where)
+        return
+    from logo_tf.cli.serve import TOKEN
+    from logo_tf.errors import LogoError
+    from logo_tf.serving import Client, ClientConfig, RemoteWorldModel, ServingError
+
+    address, _, name = where.rpartition("/")
+    with Client(address, ClientConfig(token=os.environ.get(TOKEN))) as client:
+        try:
+            model = RemoteWorldModel(client, name)
+            with model.errors():
+                yield model
+        except ServingError as error:
+            raise LogoError(f"{where}: {error.code.name}: {error}") from None

@@ -15,11 +15,11 @@ from logo_tf.imagination.rollout import GraphPolicy, make_imagine, make_remember
 from logo_tf.imagination.sampling import make_sampler
 from logo_tf.seeds import pair
 from logo_tf.world_model.judging.accumulation import accumulate
-from logo_tf.world_model.protocol import WorldModel
+from logo_tf.world_model.protocol import Simulator
 
 
 def imagined_figures(
-    model: WorldModel,
+    model: Simulator,
     policy: GraphPolicy,
     dataset: Dataset,
     config: ImaginationConfig,

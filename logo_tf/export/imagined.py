@@ -29,6 +29,7 @@ import tensorflow as tf
 from logo_tf.export.signatures import (
     Traced,
     agent_mask,
+    bound_without_memory,
     float_input,
     prediction_tensors,
     trace,
@@ -155,8 +156,7 @@ def _imagined(
         Memories(*(tf.zeros((rows, spec.num_agents, size)) for size in sizes)),
         tf.ones((rows,)),
     )
-    # Where a model has a memory, its bounds were measured with one that was not empty.
-    calibration = None if model.memory_dim else model.calibration
+    calibration = bound_without_memory(model)
 
     def keep(step: Rollout, predicted: Prediction) -> tuple[Any, ...]:
         fields = {name: getattr(predicted, name) for name in _KEPT}

@@ -22,9 +22,11 @@ import tensorflow as tf
 
 from logo_tf import artifacts
 from logo_tf.artifacts import Manifest
+from logo_tf.config import require
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.errors import LogoError
-from logo_tf.export import imagined, signatures
+from logo_tf.export import imagined, remembering, signatures
+from logo_tf.export.about import ABOUT, FORMAT, About, about_signature
 from logo_tf.export.golden import GoldenInputs, Scales, golden_inputs, scales_of
 from logo_tf.export.ops import require_allowed_ops
 from logo_tf.export.parity import largest, require_parity, require_same_choices
@@ -159,9 +161,13 @@ def write_world_model(
             tf.constant(golden.actions),
             tf.constant(golden.agent_mask),
         )
-        expected = signatures.prediction_tensors(prediction, spec, model.calibration)
+        bound = signatures.bound_without_memory(model)
+        expected = signatures.prediction_tensors(prediction, spec, bound)
         actual = call(inputs(golden))
         return require_parity({k: v.numpy() for k, v in expected.items()}, actual, what, spreads)
+
+    def remembered(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        return inputs(golden) | {"memory": golden.memory}
 
     def rollouts(golden: GoldenInputs) -> dict[str, np.ndarray]:
         # Each row takes another row's action at each step.
@@ -181,6 +187,9 @@ def write_world_model(
         signatures.SIGNATURE: Signature(signatures.world_model_signature(model), inputs, compare)
     }
     asked = {imagined.IMAGINE: (imagined.imagine_signature(model), rollouts)}
+    if model.memory_dim:
+        asked[remembering.STEP] = remembering.step_signature(model), remembered
+        asked[remembering.OBSERVE] = remembering.observe_signature(model), remembered
     parents = {parent.kind: parent.hash}
     if policy is not None:
         traced = imagined.imagine_policy_signature(model, policy.exploring)
@@ -190,7 +199,8 @@ def write_world_model(
         served[signature] = Signature(traced, ask, _as_traced(traced, ask, spreads))
     coverage = model.calibration.coverage if model.calibration else None
     stated = {"state_error_coverage": coverage}
-    return _write(served, scales, parent, name, to, stated, parents=parents)
+    about = About("world_model", spec, model.memory_dim, model.routes, tuple(served))
+    return _write(about, served, scales, parent, name, to, stated, parents)
 
 
 def _as_traced(
@@ -257,7 +267,8 @@ def write_policy(
 
     signature = Signature(signatures.policy_signature(policy), inputs, compare)
     served = {signatures.SIGNATURE: signature}
-    return _write(served, scales, parent, name, to, {}, policy.memory_dim)
+    about = About("policy", spec, policy.memory_dim, 1, tuple(served))
+    return _write(about, served, scales, parent, name, to)
 
 
 def masked_scores(
@@ -286,17 +297,33 @@ def lineage(parent: Manifest, role: str | None = None) -> dict[str, Any]:
     }
 
 
+def _describing(about: About) -> Signature:
+    """The signature in which an export says what it is."""
+
+    def compare(golden: GoldenInputs, call: Call, what: str) -> dict[str, float]:
+        said = About.from_json(call(inputs(golden))[ABOUT].item())
+        require(said == about, f"{what}: the export says of itself what is not so; not exported")
+        return {}
+
+    def inputs(golden: GoldenInputs) -> dict[str, np.ndarray]:
+        del golden
+        return {"format": np.array(FORMAT, np.int32)}
+
+    return Signature(about_signature(about), inputs, compare)
+
+
 def _write(
+    about: About,
     served: Mapping[str, Signature],
     scales: Scales | None,
     parent: Manifest,
     name: str,
     to: Path,
-    stated: Mapping[str, Any],
-    memory_dim: int = 0,
+    stated: Mapping[str, Any] | None = None,
     parents: Mapping[str, str] | None = None,
 ) -> Path:
     """Save, verify and publish; ``stated`` is what the config says beside the signatures."""
+    served = {**served, ABOUT: _describing(about)}
     functions = {signature: one.traced.function for signature, one in served.items()}
     variables = {id(v): v for function in functions.values() for v in function.variables}
     module = tf.Module()
@@ -312,7 +339,7 @@ def _write(
             )
         require_allowed_ops(aside)
         differences, exchanges = _verify(
-            aside, served, scales, parent.scenario, str(path), memory_dim
+            aside, served, scales, parent.scenario, str(path), about.memory_dim
         )
         with tensorflow_guarded(path):
             write_warmup(aside, name, exchanges)
@@ -330,7 +357,7 @@ def _write(
                         signature: signatures.describe(function)
                         for signature, function in functions.items()
                     },
-                    **stated,
+                    **(stated or {}),
                 },
                 figures={
                     "parity": differences,
@@ -367,7 +394,7 @@ def _verify(
 
             def call(inputs: Tensors, function: Any = function) -> dict[str, np.ndarray]:
                 answers = function(**{key: tf.constant(value) for key, value in inputs.items()})
-                return {key: tensor.numpy() for key, tensor in answers.items()}
+                return {key: np.asarray(tensor.numpy()) for key, tensor in answers.items()}
 
             prefix = "" if name == signatures.SIGNATURE else f"{name}/"
             for batch in _BATCHES:

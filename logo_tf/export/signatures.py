@@ -98,22 +98,29 @@ class Traced(NamedTuple):
 def world_model_signature(model: WorldModel) -> Traced:
     """Trace a world model's ``serving_default``, with a free batch size; see above."""
     spec = model.spec
-    inputs = [
-        float_input((None, spec.num_agents, spec.observation_dim), "observations"),
-        tf.TensorSpec((None, *spec.action_shape), tf.as_dtype(spec.action_dtype), "actions"),
-        float_input((None, spec.state_dim), "state"),
-    ]
 
     def answer(
         observations: tf.Tensor, actions: tf.Tensor, state: tf.Tensor
     ) -> dict[str, tf.Tensor]:
         mask = agent_mask(observations, spec)
         predicted = model.step(state, observations, actions, mask)
-        # A signature has no memory to bring, and with one the bound was measured.
-        bound = None if model.memory_dim else model.calibration
-        return prediction_tensors(predicted, spec, bound)
+        return prediction_tensors(predicted, spec, bound_without_memory(model))
 
-    return trace(answer, inputs)
+    return trace(answer, row_inputs(spec))
+
+
+def row_inputs(spec: ScenarioSpec) -> list[tf.TensorSpec]:
+    """`observations`, `actions` and `state` of a free number of rows."""
+    return [
+        float_input((None, spec.num_agents, spec.observation_dim), "observations"),
+        tf.TensorSpec((None, *spec.action_shape), tf.as_dtype(spec.action_dtype), "actions"),
+        float_input((None, spec.state_dim), "state"),
+    ]
+
+
+def bound_without_memory(model: WorldModel) -> Calibration | None:
+    """A model's calibration, but for one with a memory: with one that was not empty it was made."""
+    return None if model.memory_dim else model.calibration
 
 
 def policy_signature(policy: ExportablePolicy) -> Traced:

@@ -12,7 +12,7 @@ from logo_tf.data.transitions import Transitions, transitions_spec
 from logo_tf.errors import LogoError
 from logo_tf.world_model.protocol import (
     Prediction,
-    WorldModel,
+    Simulator,
     next_agent_mask,
     next_legal,
     prediction_spec,
@@ -68,7 +68,7 @@ class Branch(NamedTuple):
     running: tf.Tensor
 
 
-def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagine:
+def make_imagine(model: Simulator, policy: GraphPolicy, horizon: int) -> Imagine:
     """Build the function that imagines.
 
     Branches begin at real rows, act with the policy among legal actions only, take the
@@ -132,7 +132,7 @@ def make_imagine(model: WorldModel, policy: GraphPolicy, horizon: int) -> Imagin
 
 
 def unroll(
-    model: WorldModel,
+    model: Simulator,
     choose: Choose,
     start: Branch,
     horizon: int | tf.Tensor,
@@ -177,7 +177,7 @@ def rows_first(steps: tf.Tensor) -> tf.Tensor:
 
 
 def make_remember(
-    model: WorldModel, policy: GraphPolicy
+    model: Simulator, policy: GraphPolicy
 ) -> Callable[[Transitions, tf.Tensor], Memories]:
     """Build the function that fills both memories before branches start.
 
@@ -207,14 +207,14 @@ def make_remember(
     return remember
 
 
-def _nothing(model: WorldModel, policy: GraphPolicy, rows: tf.Tensor) -> Memories:
+def _nothing(model: Simulator, policy: GraphPolicy, rows: tf.Tensor) -> Memories:
     """Empty memories of so many branches."""
     sizes = policy.memory_dim, model.memory_dim
     return Memories(*(tf.zeros((rows, model.spec.num_agents, size)) for size in sizes))
 
 
 def _step(
-    model: WorldModel, branch: Branch, actions: tf.Tensor, memory: tf.Tensor
+    model: Simulator, branch: Branch, actions: tf.Tensor, memory: tf.Tensor
 ) -> tuple[Branch, Rollout, Prediction]:
     """One step of every branch; ``memory``: of whoever chose the actions, after them."""
     spec = model.spec

@@ -94,7 +94,11 @@ class Signature:
                 name: tf.constant(value, self.inputs[name].dtype) for name, value in inputs.items()
             }
             answers = self._function(**tensors)
-            return {name: np.asarray(tensor.numpy()) for name, tensor in answers.items()}
+            return {
+                # Text of a single element would be an array of so many bytes.
+                name: np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
+                for name, tensor in answers.items()
+            }
         except tf.errors.OpError as error:
             raise from_tensorflow(error) from None
 

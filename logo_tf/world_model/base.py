@@ -123,7 +123,7 @@ class BaseWorldModel(tf.Module, abc.ABC):
         agent_mask: tf.Tensor,
         memory: tf.Tensor | None = None,
     ) -> Prediction:
-        """Predict one step in raw units; see ``WorldModel.step``."""
+        """Predict one step in raw units; see ``Simulator.step``."""
         forecast = self.forecast(self.start(state, observations, actions, agent_mask, memory))
         scaling, statistics, temperature = self.scaling, self.scaling.statistics, self.temperature
         legal, _ = self.legal_and_alive(forecast.legal_logits, agent_mask)
@@ -157,7 +157,7 @@ class BaseWorldModel(tf.Module, abc.ABC):
         agent_mask: tf.Tensor,
         memory: tf.Tensor,
     ) -> tf.Tensor:
-        """Take in a real row; see ``WorldModel.observe``. Nothing to do without a memory."""
+        """Take in a real row; see ``Simulator.observe``. Nothing to do without a memory."""
         del state, observations, actions, agent_mask
         return memory
 

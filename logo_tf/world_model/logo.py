@@ -120,7 +120,7 @@ class LogoWorldModel(BaseWorldModel):
         agent_mask: tf.Tensor,
         memory: tf.Tensor,
     ) -> tf.Tensor:
-        """Take in a real row; see ``WorldModel.observe``."""
+        """Take in a real row; see ``Simulator.observe``."""
         return self.remember(self.start(state, observations, actions, agent_mask, memory))
 
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:

@@ -43,21 +43,11 @@ class Prediction(NamedTuple):
     memory: tf.Tensor
 
 
-class WorldModel(Protocol):
-    """A learned simulator of one step of a team.
+class Simulator(Protocol):
+    """What rollouts and planners need of a world model: one step of a team, learned.
 
-    A world model is a ``tf.Module``, so ``tf.train.Checkpoint(model=model)`` saves
-    and restores it exactly; its methods may be traced into a graph.
+    Its methods may be traced into a graph.
     """
-
-    manifest: Manifest | None
-    """Of the artefact it was loaded from, if it was."""
-
-    calibration: Calibration | None
-    """What its uncertainty says of its error, if that was measured."""
-
-    temperature: Temperature
-    """What its predicted spreads are multiplied with."""
 
     memory_dim: int
     """M, how much each agent remembers; 0 for a model of one step without a past."""
@@ -68,31 +58,6 @@ class WorldModel(Protocol):
     @property
     def spec(self) -> ScenarioSpec:
         """The scenario it simulates."""
-
-    @property
-    def config(self) -> WorldModelConfig:
-        """What it was built with."""
-
-    @property
-    def trainable_variables(self) -> Any:
-        """The variables that training moves, in a fixed order."""
-
-    @property
-    def context(self) -> int:
-        """How many rows before a window's first one training shows it; 0 without a memory."""
-
-    @property
-    def state_variables(self) -> tuple[tf.Variable, ...]:
-        """What is kept with the weights but no gradient moves."""
-
-    def members(self) -> Sequence[WorldModel]:
-        """The models that are selected one by one; a model that is no ensemble is its own member.
-
-        The trainable variables of an ensemble are listed member by member.
-        """
-
-    def select(self, scores: np.ndarray) -> None:
-        """Take note of each member's held-out error (K,) when training ends."""
 
     def observe(
         self,
@@ -129,6 +94,48 @@ class WorldModel(Protocol):
         Returns:
           The mean prediction and its spread, clipped to the range of the training data.
         """
+
+
+class WorldModel(Simulator, Protocol):
+    """A simulator that is trained, judged and exported here.
+
+    A world model is a ``tf.Module``, so ``tf.train.Checkpoint(model=model)`` saves
+    and restores it exactly.
+    """
+
+    manifest: Manifest | None
+    """Of the artefact it was loaded from, if it was."""
+
+    calibration: Calibration | None
+    """What its uncertainty says of its error, if that was measured."""
+
+    temperature: Temperature
+    """What its predicted spreads are multiplied with."""
+
+    @property
+    def config(self) -> WorldModelConfig:
+        """What it was built with."""
+
+    @property
+    def trainable_variables(self) -> Any:
+        """The variables that training moves, in a fixed order."""
+
+    @property
+    def context(self) -> int:
+        """How many rows before a window's first one training shows it; 0 without a memory."""
+
+    @property
+    def state_variables(self) -> tuple[tf.Variable, ...]:
+        """What is kept with the weights but no gradient moves."""
+
+    def members(self) -> Sequence[WorldModel]:
+        """The models that are selected one by one; a model that is no ensemble is its own member.
+
+        The trainable variables of an ensemble are listed member by member.
+        """
+
+    def select(self, scores: np.ndarray) -> None:
+        """Take note of each member's held-out error (K,) when training ends."""
 
     def losses(self, batch: Transitions, mask: tf.Tensor, unroll: int) -> dict[str, tf.Tensor]:
         """Return scalar losses of a batch of windows, ``"loss"`` being their weighted sum.

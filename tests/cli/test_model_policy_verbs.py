@@ -9,6 +9,7 @@ import pytest
 
 from logo_tf.cli.main import main
 from logo_tf.data.store import load_dataset, write_dataset
+from logo_tf.world_model.artifact import load_world_model
 
 TINY_MODEL = [
     "width=8",
@@ -118,10 +119,29 @@ def test_a_planner_plays_the_policys_episodes(discrete, capsys, monkeypatch):
     assert found["policy"]["returns"] == [2.0, 2.0] == found["planner"]["returns"]
     assert (found["gain_mean"], found["gain_error"]) == (0.0, 0.0)
     assert found["settings"]["planner"]["horizon"] == 2
-    assert main([*evaluate, *settings]) == 0
+
+    def nearby(client, name):
+        """Not served: tests/serving compares what is."""
+        assert name == "model"
+        found = load_world_model(model)
+        found.errors = contextlib.nullcontext
+        return found
+
+    monkeypatch.setattr("logo_tf.serving.RemoteWorldModel", nearby)
+    served = ["--plan-with", "grpc://127.0.0.1:1/model"]
+    assert main([*evaluate, *served, *settings]) == 0
     said = capsys.readouterr().out
     assert "return_mean" in said
     assert "the planner earns 0.00 more, standard error 0.00" in said
+
+    monkeypatch.undo()
+    monkeypatch.setattr("logo_tf.scenarios.registry.scenario_spec", lambda name: dataset.spec)
+    for where, message in (
+        ("grpc://127.0.0.1:1/model", "grpc://127.0.0.1:1/model: UNAVAILABLE: "),
+        ("ftp://127.0.0.1/model", "ftp://127.0.0.1: not the address of a server"),
+    ):
+        assert main(["policy", "eval", policy, "--plan-with", where]) == 2
+        assert message in capsys.readouterr().err
 
     assert main([*evaluate, "--set", "planner.horizon=0"]) == 2
     assert "planner.horizon must be at least 1" in capsys.readouterr().err

@@ -16,19 +16,20 @@ from logo_tf.world_model.protocol import Prediction
 
 
 class FakeWorldModel(tf.Module):
-    """Every output is one dense layer of everything that goes in."""
+    """Every output is one dense layer of everything that goes in; real rows are half forgotten."""
 
-    def __init__(self, spec: ScenarioSpec) -> None:
+    def __init__(self, spec: ScenarioSpec, memory_dim: int = 0) -> None:
         super().__init__()
         self.spec = spec
         self.config = None
-        self.memory_dim = 0
+        self.memory_dim, self.routes = memory_dim, 1
         self.calibration = None
         n, o, s = spec.num_agents, spec.observation_dim, spec.state_dim
-        self._sizes = [n * o, n * o, s, s, 1, 1, 1, n * spec.legal_dim, 1]
-        self._shapes = [(n, o), (n, o), (s,), (s,), (), (), (), (n, spec.legal_dim), ()]
+        legal, m = spec.legal_dim, memory_dim
+        self._sizes = [n * o, n * o, s, s, 1, 1, 1, n * legal, 1, n * m]
+        self._shapes = [(n, o), (n, o), (s,), (s,), (), (), (), (n, legal), (), (n, m)]
         layer = keras.layers.Dense(sum(self._sizes), activation="tanh")
-        layer.build((None, n * o + n * spec.action_dim + s + n))
+        layer.build((None, n * o + n * spec.action_dim + s + n + n * m))
         rng = np.random.default_rng(3)
         layer.set_weights([rng.normal(size=w.shape) * 0.3 for w in layer.get_weights()])
         self._layer = layer
@@ -39,12 +40,20 @@ class FakeWorldModel(tf.Module):
         if self.spec.discrete:
             actions = tf.one_hot(actions, self.spec.action_dim)
         batch = tf.shape(state)[0]
-        flat = [tf.reshape(x, (batch, -1)) for x in (observations, actions, state, agent_mask)]
+        if memory is None:
+            memory = tf.zeros((batch, self.spec.num_agents, self.memory_dim))
+        given = (observations, actions, state, agent_mask, memory)
+        flat = [tf.reshape(x, (batch, int(np.prod(x.shape[1:])))) for x in given]
         parts = tf.split(self._layer(tf.concat(flat, axis=-1)), self._sizes, axis=-1)
         shaped = [
             tf.reshape(x, (batch, *shape)) for x, shape in zip(parts, self._shapes, strict=True)
         ]
-        return Prediction(*shaped, memory=tf.zeros((batch, self.spec.num_agents, 0)))
+        return Prediction(*shaped)
+
+    def observe(
+        self, state: Any, observations: Any, actions: Any, agent_mask: Any, memory: Any
+    ) -> tf.Tensor:
+        return 0.5 * self.step(state, observations, actions, agent_mask, memory).memory
 
 
 class FakePolicy:

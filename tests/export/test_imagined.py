@@ -197,15 +197,19 @@ def test_a_version_says_what_it_can_and_warms_it_up(kind: str, exports: dict[str
     require_allowed_ops(path)
     manifest = artifacts.verify(path, "export")
     assert set(manifest.parents) == {"world_model", "policy"}
-    assert set(manifest.config["signatures"]) == {"serving_default", "imagine", "imagine_policy"}
+    signatures = ["serving_default", "imagine", "imagine_policy", "about"]
+    assert set(manifest.config["signatures"]) == set(signatures)
     assert {"next_state", "imagine/next_state", "imagine_policy/reward"} <= set(
         manifest.figures["parity"]
     )
     assert "assets.extra/tf_serving_warmup_requests" in manifest.files
     exchanges = list(read_warmup(path))
-    assert [one.signature for one in exchanges] == ["serving_default", "imagine", "imagine_policy"]
+    assert [one.signature for one in exchanges] == signatures
     for one in exchanges:
         answer = ask(path, one.signature, **one.inputs)
         assert set(answer) == set(one.outputs)
+        if one.signature == "about":
+            assert answer["about"] == one.outputs["about"].item()
+            continue
         for name, value in one.outputs.items():
             np.testing.assert_allclose(answer[name], value, rtol=1e-5, atol=1e-6)

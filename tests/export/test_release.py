@@ -14,6 +14,7 @@ import tensorflow as tf
 from logo_tf import artifacts
 from logo_tf.cli.main import main
 from logo_tf.errors import LogoError
+from logo_tf.export.about import About
 from logo_tf.export.publishing import versions
 from logo_tf.export.release import publish_version, roll_back
 from logo_tf.export.saved_model import write_policy
@@ -88,10 +89,17 @@ def flip(folder: Path) -> None:
 
 
 def other_answer(folder: Path) -> None:
-    (one,) = read_warmup(folder)
+    one, about = read_warmup(folder)
     outputs = {name: value + np.float32(0.01) for name, value in one.outputs.items()}
     shutil.rmtree(folder / "assets.extra")
-    write_warmup(folder, "team", [Exchange(one.signature, one.inputs, outputs)])
+    write_warmup(folder, "team", [Exchange(one.signature, one.inputs, outputs), about])
+
+
+def other_text(folder: Path) -> None:
+    one, about = read_warmup(folder)
+    text = np.array(About.from_json(about.outputs["about"].item()).to_json() + " ", object)
+    shutil.rmtree(folder / "assets.extra")
+    write_warmup(folder, "team", [one, Exchange(about.signature, about.inputs, {"about": text})])
 
 
 def other_graph(folder: Path) -> None:
@@ -111,6 +119,7 @@ def other_graph(folder: Path) -> None:
     ("change", "message"),
     [
         (other_answer, "signature serving_default: answers its golden request with another act"),
+        (other_text, "signature about: answers its golden request with another about"),
         (other_graph, "holds ops that a served model may not have: WriteFile"),
         (flip, r"signature serving_default: does not run|answers its golden|does not load"),
     ],

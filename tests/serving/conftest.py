@@ -8,9 +8,10 @@ import shutil
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
+import numpy as np
 import pytest
 import requests
 import tensorflow as tf
@@ -21,8 +22,12 @@ from tensorflow_serving.apis import (
 )
 
 from logo_tf import artifacts
+from logo_tf.export import saved_model
+from logo_tf.imagination.rollout import GraphPolicy
 from logo_tf.serving.batching_parameters import BatchingParameters
 from logo_tf.serving.server import Server, ServerSettings
+from logo_tf.specs import ScenarioSpec
+from tests.export.conftest import FakePolicy, FakeWorldModel
 
 T = TypeVar("T")
 
@@ -253,4 +258,91 @@ def shared(
     )
     running = Running(settings)
     yield running
+    running.stop()
+
+
+class Remembering(FakePolicy):
+    """Choices by scores that grow with what was seen at first; explores by noise on them."""
+
+    memory_dim = 2
+
+    def __init__(self, spec: ScenarioSpec) -> None:
+        super().__init__(spec)
+        self._scores = [super(Remembering, self).agent_function(i) for i in range(spec.num_agents)]
+
+    def agent_function(self, index: int) -> Callable[..., tuple[tf.Tensor, Any]]:
+        scores = self._scores[index]
+
+        def act(observations: Any, memory: Any) -> tuple[tf.Tensor, Any]:
+            outputs, _ = scores(observations, memory)
+            after = 0.5 * memory + tf.tanh(observations[:, : self.memory_dim])
+            return outputs * memory[:, :1] + outputs[:, ::-1], after
+
+        return act
+
+    def exploring(self, exploration: tf.Tensor) -> GraphPolicy:
+        agents = [self.agent_function(i) for i in range(self.spec.num_agents)]
+
+        def act(observations: Any, legal: Any, memory: Any, seed: Any) -> tuple[Any, Any]:
+            each = [agent(observations[:, i], memory[:, i]) for i, agent in enumerate(agents)]
+            scores, after = (tf.stack(parts, axis=1) for parts in zip(*each, strict=True))
+            scores += 10.0 * exploration * tf.random.stateless_normal(tf.shape(scores), seed)
+            actions = tf.argmax(tf.where(legal, scores, -1e9), axis=-1, output_type=tf.int32)
+            return actions, after
+
+        return GraphPolicy(act, self.memory_dim)
+
+    def act_on(
+        self, observations: Any, legal_actions: Any, memory: Any, rng: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        legal = tf.constant(legal_actions, tf.bool)
+        unseeded = tf.zeros(2, tf.int32)
+        actions, after = self.exploring(0.0).act(observations, legal, memory, unseeded)
+        return actions.numpy(), after.numpy()
+
+
+class Team(NamedTuple):
+    """A server, the folder that it serves, and the originals by the models' names."""
+
+    running: Running
+    models: Path
+    originals: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def team(
+    continuous_spec: ScenarioSpec,
+    discrete_spec: ScenarioSpec,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Team]:
+    """World models ``plain`` (vectors) and ``remembering`` (choices), exported with ``player``.
+
+    ``player`` is a policy with a memory, ``vectors`` one without.
+    """
+    originals = {
+        "plain": FakeWorldModel(continuous_spec),
+        "remembering": FakeWorldModel(discrete_spec, memory_dim=5),
+        "vectors": FakePolicy(continuous_spec),
+        "player": Remembering(discrete_spec),
+    }
+    models = tmp_path_factory.mktemp("team")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(saved_model, "_BATCHES", (1,))  # parity has tests of its own
+        for name in ("plain", "remembering"):
+            original = originals[name]
+            parent = artifacts.Manifest(kind="world_model", spec=original.spec.to_dict())
+            player = originals["player"] if name == "remembering" else None
+            saved_model.write_world_model(original, parent, name, models, policy=player)
+        for name in ("vectors", "player"):
+            saved_model.write_policy(originals[name], originals[name].manifest, name, models)
+    running = Running(
+        ServerSettings(
+            models=models,
+            rest_port=0,
+            grpc_port=0,
+            poll_seconds=3600.0,
+            batching=BatchingParameters(max_batch_size=8, num_batch_threads=2),
+        )
+    )
+    yield Team(running, models, originals)
     running.stop()

@@ -106,7 +106,7 @@ class MambaWorldModel(BaseWorldModel):
         agent_mask: tf.Tensor,
         memory: tf.Tensor,
     ) -> tf.Tensor:
-        """Take in a real row; see ``WorldModel.observe``. What was imagined of it is dropped."""
+        """Take in a real row; see ``Simulator.observe``. What was imagined of it is dropped."""
         start = self.start(state, observations, actions, agent_mask, memory)
         h, z = self._infer(start)
         after = self.core.advance(h, z, start.actions, start.alive)
