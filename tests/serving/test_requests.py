@@ -178,7 +178,7 @@ def test_numbers_that_are_not_finite_travel_as_tokens(shared: Any) -> None:
         ("PUT", "/v1/models/times", 400, "Malformed request: PUT /v1/models/times"),
         ("GET", "/v1/models/times:predict", 400,
          "Malformed request: GET /v1/models/times:predict"),
-        ("GET", "/", 404, "Not found: /; models are below /v1/models/"),
+        ("GET", "/nothing", 404, "Not found: /nothing; models are below /v1/models/"),
     ],
 )  # fmt: skip
 def test_other_paths(shared: Any, method: str, path: str, status: int, message: str) -> None:
