@@ -11,24 +11,21 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import logo_tf
+from logo_tf import disk
 from logo_tf.errors import LogoError
 from logo_tf.specs import ScenarioSpec
 
 MANIFEST = "manifest.json"
 MANIFEST_SUM = "manifest.sha256"
 FORMAT_VERSION = 1
-_PARTIAL = ".partial"
 _NOTE = "resume.json"
 
 
@@ -151,7 +148,7 @@ def verify_rest(path: str | Path, kind: str | None = None) -> tuple[Manifest, li
     check_sum(path)
     gone = [name for name in manifest.files if not (path / name).is_file()]
     for name, digest in manifest.files.items():
-        if name not in gone and sha256(path / name) != digest:
+        if name not in gone and disk.sha256(path / name) != digest:
             raise LogoError(
                 f"{path / name}: content differs from the sha256 in {MANIFEST}; make it again"
             )
@@ -167,7 +164,7 @@ def check_sum(path: Path) -> None:
       LogoError: the manifest was changed.
     """
     file = path / MANIFEST_SUM
-    if file.is_file() and file.read_bytes() != _sum_text(sha256(path / MANIFEST)).encode():
+    if file.is_file() and file.read_bytes() != _sum_text(disk.sha256(path / MANIFEST)).encode():
         raise LogoError(
             f"{path / MANIFEST}: content differs from the sha256 in {MANIFEST_SUM}; make it again"
         )
@@ -205,18 +202,6 @@ def refill(path: str | Path, again: str | Path) -> None:
     shutil.rmtree(again)
 
 
-def sha256(file: str | Path) -> str:
-    """Hex sha256 of a file's content."""
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def partial(path: str | Path) -> Path:
-    """Where an artefact grows before its rename; long stages keep checkpoints there."""
-    path = Path(path)
-    return path.with_name(path.name + _PARTIAL)
-
-
 @contextlib.contextmanager
 def writing(path: str | Path, resume: Mapping[str, Any] | None = None) -> Iterator[Path]:
     """Open the folder aside in which an artefact is made; ``publish`` ends it.
@@ -238,11 +223,13 @@ def writing(path: str | Path, resume: Mapping[str, Any] | None = None) -> Iterat
         work of other settings lies there, or the disk refuses (full, read-only).
     """
     path = Path(path)
-    aside = partial(path)
+    aside = disk.partial(path)
     require_new(path)
-    with guarded(path):
+    with disk.guarded(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locked(path.with_name(path.name + ".lock"), f"{path}: another process is writing it"):
+        with disk.locked(
+            path.with_name(path.name + ".lock"), f"{path}: another process is writing it"
+        ):
             _prepare(aside, resume)
             try:
                 yield aside
@@ -286,7 +273,7 @@ def _prepare(aside: Path, resume: Mapping[str, Any] | None) -> None:
         return
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    write_text(aside / _NOTE, _text(resume))
+    disk.write_text(aside / _NOTE, _text(resume))
 
 
 def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ()) -> Manifest:
@@ -301,7 +288,7 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
       The manifest as written.
     """
     path = Path(path)
-    aside = partial(path)
+    aside = disk.partial(path)
     for name in (_NOTE, *scratch):
         target = aside / name
         if target.is_dir():
@@ -310,92 +297,8 @@ def publish(path: str | Path, manifest: Manifest, scratch: tuple[str, ...] = ())
             target.unlink(missing_ok=True)
     names = sorted(f.relative_to(aside).as_posix() for f in aside.rglob("*") if f.is_file())
     names = [name for name in names if name not in (MANIFEST, MANIFEST_SUM)]
-    manifest = dataclasses.replace(manifest, files={n: sha256(aside / n) for n in names})
-    write_text(aside / MANIFEST, manifest.to_json())
-    write_text(aside / MANIFEST_SUM, _sum_text(manifest.hash))
-    settle(path)
+    manifest = dataclasses.replace(manifest, files={n: disk.sha256(aside / n) for n in names})
+    disk.write_text(aside / MANIFEST, manifest.to_json())
+    disk.write_text(aside / MANIFEST_SUM, _sum_text(manifest.hash))
+    disk.settle(path)
     return manifest
-
-
-def settle(path: str | Path) -> None:
-    """Rename what is aside, a folder or a file, into place, once all of it is on the disk.
-
-    Args:
-      path: where it will stand; nothing does yet.
-    """
-    path = Path(path)
-    aside = partial(path)
-    for part in (*aside.rglob("*"), aside):
-        _sync(part)
-    aside.rename(path)
-    _sync(path.parent)
-
-
-def write_text(file: str | Path, text: str) -> None:
-    """Write a text file whole or not at all: aside, synced, renamed."""
-    file = Path(file)
-    aside = file.with_name(file.name + _PARTIAL)
-    with guarded(file):
-        try:
-            with open(aside, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            aside.replace(file)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            raise
-
-
-@contextlib.contextmanager
-def guarded(path: str | Path) -> Iterator[None]:
-    """Turn the disk's own refusals into one line that names the path.
-
-    Raises:
-      LogoError: no space left, over quota, read-only or not permitted.
-    """
-    remedies = {
-        errno.ENOSPC: "the disk is full; free some space and run the same command again",
-        errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
-        errno.EROFS: "the file system is read-only; choose another folder",
-        errno.EACCES: "permission denied; choose another folder",
-        errno.ENOTDIR: "a file stands where a folder is needed; choose another folder",
-        errno.EEXIST: "a file stands where a folder is needed; choose another folder",
-    }
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in remedies:
-            raise
-        raise LogoError(f"{path}: cannot write: {remedies[error.errno]}") from None
-
-
-@contextlib.contextmanager
-def locked(file: str | Path, busy: str) -> Iterator[None]:
-    """Hold an exclusive lock that the system frees when the process dies.
-
-    Raises:
-      LogoError: another process holds it; the message begins with ``busy``.
-    """
-    file = Path(file)
-    with open(file, "w", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # A holder that ended between our open and our lock took the name away.
-            held = os.fstat(stream.fileno()).st_nlink > 0
-        except BlockingIOError:
-            held = False
-        if not held:
-            raise LogoError(f"{busy}; wait for it, or choose another folder")
-        try:
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

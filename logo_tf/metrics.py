@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tqdm.auto import tqdm
 
-from logo_tf.artifacts import write_text
+from logo_tf.disk import write_text
 from logo_tf.errors import LogoError
 
 

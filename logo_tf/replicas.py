@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.cluster import STRATEGIES, Cluster, read_cluster
 from logo_tf.config import require
 from logo_tf.errors import LogoError, nearest
@@ -172,7 +172,7 @@ class Replicas:
                     yield aside
             else:
                 self._agree(resume)
-                aside = artifacts.partial(path)
+                aside = disk.partial(path)
                 require(
                     artifacts.may_resume(aside, resume),
                     f"worker {self.worker}: does not see what the chief began in {aside}; all "

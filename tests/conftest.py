@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import logo_tf  # noqa: F401 (first, so that TF-Agents finds tf_keras)
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.episodes import Episode
 from logo_tf.specs import ScenarioSpec
 
@@ -182,7 +182,7 @@ class LeftAt:
 
     def write(self, step: int, metrics: Any) -> None:
         if step == self._step:
-            shutil.copytree(artifacts.partial(self._out), artifacts.partial(self._to))
+            shutil.copytree(disk.partial(self._out), disk.partial(self._to))
 
     def close(self) -> None:
         pass

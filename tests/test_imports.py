@@ -18,6 +18,7 @@ GROUND = {
     "episodes",
     "config",
     "artifacts",
+    "disk",
     "metrics",
     "seeds",
     "reproducible",

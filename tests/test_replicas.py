@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.cluster import Cluster
 from logo_tf.data import pipeline
 from logo_tf.data.store import write_dataset
@@ -207,7 +207,7 @@ def test_a_killed_worker_ends_the_job_in_one_line_and_it_resumes_to_the_same(
 ):
     out = tmp_path / "model"
     chief, other = start_command(out, data[CONTINUOUS])
-    checkpoint = artifacts.partial(out) / "checkpoints" / "ckpt-40.index"
+    checkpoint = disk.partial(out) / "checkpoints" / "ckpt-40.index"
     deadline = time.monotonic() + 200
     while not checkpoint.exists() and time.monotonic() < deadline and other.poll() is None:
         time.sleep(0.02)

@@ -13,7 +13,7 @@ import tf_keras
 from tf_agents.agents import tf_agent
 from tf_agents.train.learner import Learner
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.agents.config import PolicyConfig
 from logo_tf.agents.experience import experience_stream, imagined_share
 from logo_tf.agents.imagining import Imagining
@@ -113,7 +113,7 @@ def train_policy(
         if not replicas.chief:
             return out
         tf.train.Checkpoint(**training.agent.networks).write(str(aside / WEIGHTS))
-        artifacts.write_text(aside / REWARDS, json.dumps(training.rewards._asdict()) + "\n")
+        disk.write_text(aside / REWARDS, json.dumps(training.rewards._asdict()) + "\n")
         artifacts.publish(
             out,
             Manifest(

@@ -89,7 +89,7 @@ def _write_csv(file: Path, rows: list[dict[str, Any]]) -> None:
     import csv
     import io
 
-    from logo_tf.artifacts import guarded, write_text
+    from logo_tf.disk import guarded, write_text
 
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from logo_tf import config as configs
 from logo_tf import seeds
-from logo_tf.artifacts import sha256
 from logo_tf.data.store import Dataset, write_dataset
+from logo_tf.disk import sha256
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
 from logo_tf.metrics import progress

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import requests
 
 import logo_tf
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.data.partial_file import PartialFile
 from logo_tf.data.transfer import DownloadConfig, Transfer
 from logo_tf.errors import LogoError
@@ -66,10 +66,10 @@ def download(url: str, out: str | Path, config: DownloadConfig | None = None) ->
         raise LogoError(f"{out}: is a folder; name the file to make, such as {out / name}")
     if out.exists():
         raise LogoError(f"{out}: already exists; choose another name or remove it first")
-    with artifacts.guarded(out):
+    with disk.guarded(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         lock = out.with_name(out.name + ".lock")
-        with artifacts.locked(lock, f"{out}: another process is fetching it"):
+        with disk.locked(lock, f"{out}: another process is fetching it"):
             return _fetch(url, out, config)
 
 
@@ -83,7 +83,7 @@ def _fetch(url: str, out: Path, config: DownloadConfig) -> Downloaded:
             {"Accept-Encoding": "identity", "User-Agent": f"logo_tf/{logo_tf.__version__}"}
         )
         changed = Transfer(session, partial, config, bar).run()
-    digest = artifacts.sha256(partial.file)
+    digest = disk.sha256(partial.file)
     if config.sha256 not in (None, digest):
         partial.remove()
         raise LogoError(f"{url}: has sha256 {digest}, expected {config.sha256}; nothing was kept")

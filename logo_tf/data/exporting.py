@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.data.formats.registry import get_writer
 from logo_tf.data.store import Dataset
 from logo_tf.episodes import Episode
@@ -30,7 +30,7 @@ def export_dataset(format_name: str, dataset: Dataset, out: str | Path) -> Path:
         exists, or the disk refuses.
     """
     write, out = get_writer(format_name), Path(out)
-    with artifacts.writing(out) as aside, artifacts.guarded(out):
+    with artifacts.writing(out) as aside, disk.guarded(out):
         write(dataset.spec, _watched(dataset, f"export {out.name}"), dataset.num_episodes, aside)
         aside.rename(out)
     return out

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.errors import LogoError
 
 
@@ -64,7 +64,7 @@ class PartialFile:
         Raises:
           LogoError: other work goes on in a folder of this name.
         """
-        self.file = artifacts.partial(out)
+        self.file = disk.partial(out)
         if self.file.is_dir():
             raise LogoError(f"{self.file}: is a folder of other work; choose another name")
         self._note = self.file.with_name(self.file.name + ".json")
@@ -87,7 +87,7 @@ class PartialFile:
     def begin(self, version: Version) -> None:
         """Forget all bytes: what comes now is the beginning of a version."""
         self.remove()
-        artifacts.write_text(self._note, json.dumps(dataclasses.asdict(version)))
+        disk.write_text(self._note, json.dumps(dataclasses.asdict(version)))
         self.file.touch()
         self.version = version
 
@@ -105,7 +105,7 @@ class PartialFile:
 
     def settle(self, out: Path) -> None:
         """Rename the file into place."""
-        artifacts.settle(out)
+        disk.settle(out)
         self._note.unlink(missing_ok=True)
 
     def _noted(self) -> Version | None:

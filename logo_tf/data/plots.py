@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from logo_tf.artifacts import guarded
 from logo_tf.data.coverage import standardised_states
 from logo_tf.data.statistics import Statistics, standardisation, statistics
 from logo_tf.data.steps import steps_of
 from logo_tf.data.store import Dataset
+from logo_tf.disk import guarded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

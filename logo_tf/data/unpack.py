@@ -11,7 +11,7 @@ import dataclasses
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.data.archives import CHUNK, Budget, Member, opened
 from logo_tf.errors import LogoError
 from logo_tf.metrics import progress
@@ -88,7 +88,7 @@ def unpack(archive: str | Path, out: str | Path, config: UnpackConfig | None = N
                     size += file.tell()
         if not files:
             raise LogoError(f"{archive}: holds no file")
-        artifacts.settle(out)
+        disk.settle(out)
     return Unpacked(out, files, size)
 
 

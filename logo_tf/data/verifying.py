@@ -129,7 +129,7 @@ def _episode_faults(dataset: Dataset, size: int, advance: Advance) -> Iterator[s
 
 
 def _sha256(file: Path, advance: Advance) -> str:
-    """As ``artifacts.sha256``, moving a bar: one file may be most of a dataset."""
+    """As ``disk.sha256``, moving a bar: one file may be most of a dataset."""
     digest = hashlib.sha256()
     with open(file, "rb") as stream:
         while block := stream.read(_BLOCK_BYTES):

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 from numpy.typing import ArrayLike
 
-from logo_tf.artifacts import guarded
+from logo_tf.disk import guarded
 
 # Told apart in grey and by the colour-blind: Okabe and Ito's palette, softened.
 COLOURS = ("#2f6f9f", "#c8702a", "#3d8b6f", "#8a6bb0", "#b0475a", "#7a7a7a")

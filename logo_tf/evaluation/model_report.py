@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import Dataset
 from logo_tf.evaluation.model_plots import (
@@ -117,7 +117,7 @@ def write_diagnostics(
         *_trajectories(out, seen, steps[-1]),
     ]
     text = page(f"World model {label}", _sections(label, found, said, files), "")
-    artifacts.write_text(out / PAGE, text)
+    disk.write_text(out / PAGE, text)
     return [*files, out / PAGE]
 
 

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from logo_tf.artifacts import guarded
+from logo_tf.disk import guarded
 from logo_tf.evaluation.canvas import COLOURS, INK, STYLE, new_figure, write_png
 from logo_tf.evaluation.trajectories import Trajectory
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.config import require
 from logo_tf.experiments.experiment import EXPERIMENT_FILE, TIMES, is_free
 from logo_tf.experiments.job import Job, There, survey
@@ -44,15 +44,15 @@ def archive(config: ExperimentConfig, out: Path, to: Path) -> int:
     kept = _finished(jobs(config), out)
     for name in kept:
         _require_same(out / name, to / name)
-    with artifacts.guarded(to):
+    with disk.guarded(to):
         to.mkdir(parents=True, exist_ok=True)
-        with artifacts.locked(to / ".lock", f"{to}: another process works in this experiment"):
+        with disk.locked(to / ".lock", f"{to}: another process works in this experiment"):
             for name in kept:
                 if not (to / name).exists():
                     _copy(out / name, to / name)
             for file in (TIMES, EXPERIMENT_FILE):
                 if (out / file).is_file():
-                    artifacts.write_text(to / file, (out / file).read_text(encoding="utf-8"))
+                    disk.write_text(to / file, (out / file).read_text(encoding="utf-8"))
     return len(kept)
 
 

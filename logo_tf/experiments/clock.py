@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from logo_tf.artifacts import write_text
+from logo_tf.disk import write_text
 from logo_tf.errors import LogoError
 
 _FILE = "seconds.json"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.config import to_dict
 from logo_tf.experiments.config import RunConfig
 from logo_tf.seeds import derive
@@ -37,7 +37,7 @@ def evaluate(config: RunConfig, places: Mapping[str, Path], to: Path) -> Path:
         role: artifacts.load_manifest(places[role]).hash
         for role in ("dataset", "world_model", "bc", "policy")
     }
-    judge = _Judge(config, places, artifacts.partial(to))
+    judge = _Judge(config, places, disk.partial(to))
     makers: dict[str, Callable[[], dict[str, Any]]] = {
         "policy": lambda: judge.returns(judge.policy, "policy"),
         "bc": judge.cloning,
@@ -52,7 +52,7 @@ def evaluate(config: RunConfig, places: Mapping[str, Path], to: Path) -> Path:
             file = aside / f"{part}.json"
             if not file.is_file():
                 text = json.dumps(makers[part](), indent=1, allow_nan=False) + "\n"
-                artifacts.write_text(file, text)
+                disk.write_text(file, text)
         artifacts.publish(
             to,
             artifacts.Manifest(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.config import from_dict, to_dict
 from logo_tf.errors import LogoError
@@ -59,11 +59,11 @@ def experiment(
     todo = jobs(config)
     for job in todo.values():
         job.require_fits(out)
-    with artifacts.guarded(out):
+    with disk.guarded(out):
         out.mkdir(parents=True, exist_ok=True)
-        with artifacts.locked(out / _LOCK, f"{out}: another process works in this experiment"):
+        with disk.locked(out / _LOCK, f"{out}: another process works in this experiment"):
             manifest = Manifest(kind="experiment", spec={}, config=to_dict(config))
-            artifacts.write_text(out / EXPERIMENT_FILE, manifest.to_json())
+            disk.write_text(out / EXPERIMENT_FILE, manifest.to_json())
             return _Schedule(todo, out, engine, console).run()
 
 

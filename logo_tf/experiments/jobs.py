@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
 from logo_tf.data.collect import CollectConfig, collect
@@ -276,7 +276,7 @@ def _publish_returns(
             for name, policy in players.items()
         }
         content = {name: returns.to_dict() for name, returns in found.items()}
-        artifacts.write_text(aside / RETURNS, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        disk.write_text(aside / RETURNS, json.dumps(content, indent=1, allow_nan=False) + "\n")
         figures = {
             name: {key: value for key, value in part.items() if key != "returns"}
             for name, part in content.items()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
 from logo_tf.evaluation.report import (
@@ -111,7 +111,7 @@ def write_report(
             _training(places),
             _provenance(config, manifests, places, summary),
         ]
-        artifacts.write_text(file, page(f"LOGO on {config.scenario}", sections, digest))
+        disk.write_text(file, page(f"LOGO on {config.scenario}", sections, digest))
     return True
 
 

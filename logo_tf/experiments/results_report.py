@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.evaluation.aggregation import Aggregate, Estimate, performance_profiles
 from logo_tf.evaluation.report import Block, Figure, Folded, Section, Table, Text, page, page_digest
 from logo_tf.evaluation.returns import shown
@@ -33,16 +33,16 @@ def write_results(results: Results, out: Path) -> None:
     Raises:
       LogoError: the disk refuses.
     """
-    artifacts.write_text(out / CSV, results.csv())
+    disk.write_text(out / CSV, results.csv())
     text = markdown(results)
-    artifacts.write_text(out / MARKDOWN, text)
+    disk.write_text(out / MARKDOWN, text)
     digest = hashlib.sha256((results.csv() + text).encode()).hexdigest()
     file = out / REPORT
     if file.is_file() and page_digest(file.read_text(encoding="utf-8")) == digest:
         return
     sections = [_scores(results), _tasks(results, out), _models(results), _provenance(results)]
     kept = [section for section in sections if section.blocks]
-    artifacts.write_text(file, page("Experiment", kept, digest))
+    disk.write_text(file, page("Experiment", kept, digest))
 
 
 def markdown(results: Results) -> str:

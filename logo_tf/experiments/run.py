@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.experiments.clock import StageClock
 from logo_tf.experiments.config import RunConfig
@@ -69,7 +69,7 @@ def run(
         text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
         file = out / SUMMARY
         if not file.is_file() or file.read_text(encoding="utf-8") != text:
-            artifacts.write_text(file, text)
+            disk.write_text(file, text)
     return summary
 
 
@@ -96,7 +96,7 @@ def _made(
         if stage.clock == stage.name:
             clock.forget(stage.clock)
     else:
-        resumed = path is not None and artifacts.partial(path).exists()
+        resumed = path is not None and disk.partial(path).exists()
         console.print(_header(stage.title, "resumed" if resumed else "begun"))
     with clock.running(stage.clock):
         path = stage.make(places)

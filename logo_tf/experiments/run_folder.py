@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.config import to_dict
 from logo_tf.errors import LogoError
@@ -45,16 +45,16 @@ def opened(config: RunConfig, out: Path) -> Iterator[Manifest]:
         )
     # Asked for before anything is made: an unknown scenario leaves no folder behind.
     spec = scenario_spec(config.scenario) if not (out / RUN_FILE).is_file() else None
-    with artifacts.guarded(out):
+    with disk.guarded(out):
         out.mkdir(parents=True, exist_ok=True)
-        with artifacts.locked(out / _LOCK, f"{out}: another process is working in this run"):
+        with disk.locked(out / _LOCK, f"{out}: another process is working in this run"):
             if not (out / RUN_FILE).is_file():
                 manifest = Manifest(
                     kind="run",
                     spec=(spec or scenario_spec(config.scenario)).to_dict(),
                     config=to_dict(config),
                 )
-                artifacts.write_text(out / RUN_FILE, manifest.to_json())
+                disk.write_text(out / RUN_FILE, manifest.to_json())
             manifest = read_run(out)
             # Once more: another process may have begun the run while this one waited.
             _require_same(manifest, config, out)

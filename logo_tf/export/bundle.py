@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.edge import team
 from logo_tf.export import signatures
@@ -102,7 +102,7 @@ def write_bundle(
     described: dict[str, Any] = {}
     bar = progress("export: TFLite", len(makers), unit="file")
     with artifacts.writing(out), contextlib.closing(bar):
-        aside = artifacts.partial(out)
+        aside = disk.partial(out)
         contents: dict[str, bytes] = {}
         for name, (agents, trace) in makers.items():
             traced = trace()
@@ -209,7 +209,7 @@ def _policy(
         if spec.discrete
         else None,
         "agents": agents,
-        "files": {name: artifacts.sha256(folder / name) for name in (*files, team.SAMPLES)},
+        "files": {name: disk.sha256(folder / name) for name in (*files, team.SAMPLES)},
     }
 
 

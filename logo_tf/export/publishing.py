@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.errors import LogoError
 
 # Behind the number of a version that was rolled back: no server lists it.
@@ -54,14 +54,14 @@ def new_version(repository: Path, name: str) -> Iterator[Path]:
       name: of the model.
 
     Yields:
-      Where the version will stand. It grows in ``artifacts.partial`` of that, which
+      Where the version will stand. It grows in ``disk.partial`` of that, which
       is removed if anything fails.
 
     Raises:
       LogoError: the name is not one, another process exports under it, or the disk refuses.
     """
     folder = repository / check_name(name)
-    with artifacts.guarded(folder):
+    with disk.guarded(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
@@ -86,7 +86,7 @@ def locked_folder(folder: Path) -> Iterator[None]:
       LogoError: another process holds it.
     """
     busy = f"{folder}: another process is exporting under this name"
-    with artifacts.locked(folder / "export.lock", busy):
+    with disk.locked(folder / "export.lock", busy):
         yield
 
 

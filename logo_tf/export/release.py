@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.config import require
 from logo_tf.errors import LogoError
 from logo_tf.export.ops import require_allowed_ops
@@ -59,7 +59,7 @@ def publish_version(source: Path, to: Path, name: str | None = None) -> Path:
     require_allowed_ops(source)
     name = manifest.config["name"] if name is None else name
     with new_version(to, name) as path:
-        aside = artifacts.partial(path)
+        aside = disk.partial(path)
         for file in manifest.files:
             (aside / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, aside / file)
@@ -102,7 +102,7 @@ def roll_back(name: str, to: Path) -> RolledBack:
         before, newest = (folder / str(number) for number in found[-2:])
         kept = folder / f"{newest.name}{WITHDRAWN}"
         artifacts.require_new(kept)
-        with artifacts.guarded(newest):
+        with disk.guarded(newest):
             newest.rename(kept)
     return RolledBack(newest, kept, before)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.config import require
 from logo_tf.data.standardisation import Standardisation
@@ -329,7 +329,7 @@ def _write(
     module = tf.Module()
     module.weights = list(variables.values())
     with new_version(to, name) as path:
-        aside = artifacts.partial(path)
+        aside = disk.partial(path)
         with tensorflow_guarded(path):
             tf.saved_model.save(
                 module,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts, seeds
+from logo_tf import artifacts, disk, seeds
 from logo_tf.config import from_dict
 from logo_tf.data.standardisation import Standardisation
 from logo_tf.data.store import Dataset, Split, split_episodes
@@ -33,12 +33,12 @@ def save_weights(model: WorldModel, standardisation: Standardisation, folder: Pa
       folder: an open artefact folder.
     """
     arrays = {f"{i:03d}": variable.numpy() for i, variable in enumerate(_saved(model))}
-    with artifacts.guarded(folder):
+    with disk.guarded(folder):
         np.savez(folder / WEIGHTS, **arrays)
-    artifacts.write_text(folder / UNITS, json.dumps(standardisation.to_dict(), indent=1) + "\n")
+    disk.write_text(folder / UNITS, json.dumps(standardisation.to_dict(), indent=1) + "\n")
     if model.calibration is not None:
         text = json.dumps(model.calibration.to_dict(), indent=1) + "\n"
-        artifacts.write_text(folder / CALIBRATION, text)
+        disk.write_text(folder / CALIBRATION, text)
 
 
 def load_world_model(path: str | Path) -> WorldModel:

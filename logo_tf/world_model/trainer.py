@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from logo_tf import artifacts, seeds
+from logo_tf import artifacts, disk, seeds
 from logo_tf.config import to_dict
 from logo_tf.data import pipeline
 from logo_tf.data.standardisation import Standardisation, standardisation
@@ -219,7 +219,7 @@ class _Training(tf.Module):
 
     def _save(self, step: int) -> None:
         if self._replicas.chief:
-            with artifacts.guarded(self._checkpoints.directory):
+            with disk.guarded(self._checkpoints.directory):
                 self._checkpoints.save(checkpoint_number=step)
 
     def _finished(self) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.agents import learner as learning
 from logo_tf.agents.learner import train_policy
 from logo_tf.agents.offline_agent import reward_scale
@@ -75,7 +75,7 @@ def test_interrupted_and_resumed_is_the_same(tiny_dataset, tiny_config, tmp_path
     assert artifacts.load_manifest(whole).hash == artifacts.load_manifest(resumed).hash
     steps = [json.loads(x)["step"] for x in (resumed / "metrics.jsonl").read_text().splitlines()]
     assert steps == [2, 4, 6, 8]
-    assert not artifacts.partial(resumed).exists()
+    assert not disk.partial(resumed).exists()
 
 
 def test_a_probe_is_logged_and_changes_no_weight(tiny_dataset, tiny_config, tmp_path):
@@ -202,7 +202,7 @@ def test_divergence_keeps_the_last_good_checkpoint(
         patch.setattr(BCAgent, "_loss", breaks)
         with pytest.raises(LogoError, match="cloning became nan at step 8"):
             train_policy(data, config, 0, tmp_path / "p", loggers=[])
-    assert learning._resume_step(artifacts.partial(tmp_path / "p")) == 4
+    assert learning._resume_step(disk.partial(tmp_path / "p")) == 4
     train_policy(data, config, 0, tmp_path / "p", loggers=[])
 
 
@@ -216,7 +216,7 @@ def test_refuses_before_anything_is_written(
     with pytest.raises(LogoError, match="does not fit the world model"):
         train_policy(data, tiny_config("macql"), 0, tmp_path / "p", model)
     assert not (tmp_path / "p").exists()
-    assert not artifacts.partial(tmp_path / "p").exists()
+    assert not disk.partial(tmp_path / "p").exists()
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_values_of_imagined_rows_need_some(
     model = tmp_path / "no such model" if modelled else None
     with pytest.raises(LogoError, match="but no row of a batch would be: give a world model"):
         train_policy(tiny_dataset("discrete"), config, 0, tmp_path / "p", model)
-    assert not artifacts.partial(tmp_path / "p").exists()
+    assert not disk.partial(tmp_path / "p").exists()
 
 
 def test_other_settings_do_not_continue_interrupted_work(tiny_dataset, tiny_config, tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.data import transfer
 from logo_tf.data.download import download
 from logo_tf.data.partial_file import PartialFile
@@ -109,7 +109,7 @@ def test_kill_9_keeps_what_came_and_the_next_call_resumes(file_server, out):
     file_server.script = [file_server.stall(150_000)]
     code = "import sys; from logo_tf.data.download import download; download(*sys.argv[1:])"
     process = subprocess.Popen([sys.executable, "-c", code, file_server.url, str(out)])
-    partial = artifacts.partial(out)
+    partial = disk.partial(out)
     until = time.monotonic() + 60
     while not (partial.exists() and partial.stat().st_size > 130_000):
         assert time.monotonic() < until
@@ -198,7 +198,7 @@ def test_a_whole_part_needs_no_server(file_server, out, monkeypatch):
 
 def test_a_note_that_is_no_note_is_begun_anew(file_server, out):
     out.parent.mkdir()
-    artifacts.partial(out).write_bytes(b"junk")
+    disk.partial(out).write_bytes(b"junk")
     (out.parent / "toy.bin.partial.json").write_text('{"url": ')
     fetch(file_server, out)
     assert out.read_bytes() == file_server.content

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.exporting import export_dataset
 from logo_tf.data.formats.protocol import ImportOptions
 from logo_tf.data.importing import import_dataset
 from logo_tf.data.store import Dataset, load_dataset
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logo_tf import artifacts
 from logo_tf.artifacts import MANIFEST, MANIFEST_SUM
 from logo_tf.data import store
 from logo_tf.data.columns import ColumnWriter
@@ -131,7 +130,7 @@ def test_a_full_disk(
         "append": (ColumnWriter, "append"),
         "close": (ColumnWriter, "_header"),
         "index": (store, "write_column"),
-        "manifest": (artifacts, "write_text"),
+        "manifest": (disk, "write_text"),
     }[when]
     monkeypatch.setattr(*place, full)
     with pytest.raises(LogoError, match="the disk is full"):

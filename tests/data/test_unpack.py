@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.data.unpack import UnpackConfig, unpack
 from logo_tf.errors import LogoError
 
@@ -24,7 +24,7 @@ TARS = ["tar", "tar.gz", "tar.bz2", "tar.xz"]
 @pytest.fixture(autouse=True)
 def quick_disk(monkeypatch):
     """No power fails here: files need not reach the disk."""
-    monkeypatch.setattr(artifacts, "_sync", lambda path: None)
+    monkeypatch.setattr(disk, "_sync", lambda path: None)
 
 
 def write_zip(path, members, **how):

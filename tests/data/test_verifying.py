@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from logo_tf.artifacts import MANIFEST, MANIFEST_SUM, sha256
+from logo_tf.artifacts import MANIFEST, MANIFEST_SUM
 from logo_tf.data.store import Dataset, load_dataset
 from logo_tf.data.verifying import find_datasets, verify_dataset
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 Tiny = Callable[..., Dataset]

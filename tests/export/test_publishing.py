@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.artifacts import Manifest
 from logo_tf.errors import LogoError
 from logo_tf.export.publishing import check_name, new_version, tensorflow_guarded, versions
@@ -15,7 +15,7 @@ from logo_tf.specs import ScenarioSpec
 
 def _publish(repository: Path, name: str, spec: ScenarioSpec, text: str = "x") -> Path:
     with new_version(repository, name) as path:
-        (artifacts.partial(path) / "saved_model.pb").write_text(text)
+        (disk.partial(path) / "saved_model.pb").write_text(text)
         artifacts.publish(path, Manifest(kind="export", spec=spec.to_dict()))
     return path
 
@@ -88,7 +88,7 @@ def test_a_failed_export_leaves_nothing(
     for _ in range(published):
         _publish(tmp_path, "m", continuous_spec)
     with pytest.raises(LogoError, match="disk is full"), new_version(tmp_path, "m") as path:
-        (artifacts.partial(path) / "variables").mkdir()
+        (disk.partial(path) / "variables").mkdir()
         raise OSError(errno.ENOSPC, "No space left on device")
     left = [child.name for child in (tmp_path / "m").glob("*")]
     assert left == ["1"][:published]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.cli.main import main
 from logo_tf.errors import LogoError
 from logo_tf.export.about import About
@@ -41,7 +41,7 @@ def seal(folder: Path, change: Any) -> None:
     manifest = artifacts.load_manifest(folder)
     change(folder)
     data = json.loads(manifest.to_json())
-    data["files"] = {name: artifacts.sha256(folder / name) for name in manifest.files}
+    data["files"] = {name: disk.sha256(folder / name) for name in manifest.files}
     (folder / "manifest.json").write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
     (folder / artifacts.MANIFEST_SUM).unlink()
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from logo_tf import artifacts
+from logo_tf import artifacts, disk
 from logo_tf.config import to_dict
 from logo_tf.data.standardisation import standardisation
 from logo_tf.data.store import write_dataset
@@ -230,7 +230,7 @@ def test_a_run_that_breaks_keeps_its_checkpoint(datasets, config, tmp_path, monk
     with pytest.raises(LogoError, match="loss became inf at step 5"):
         train_world_model(datasets["continuous"], config, 0, out, [])
     assert not out.exists()
-    kept = artifacts.partial(out) / "checkpoints"
+    kept = disk.partial(out) / "checkpoints"
     assert tf.train.latest_checkpoint(str(kept)).endswith("ckpt-4")
 
 

@@ -29,7 +29,6 @@ from typing import Any
 import h5py
 import numpy as np
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.hdf5 import field_of, group_of, opened, readable
 from logo_tf.data.formats.json_file import parse_object, read_object
 from logo_tf.data.formats.minari_spaces import Space, space_of
@@ -38,6 +37,7 @@ from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.spec_note import KEY, read_note
 from logo_tf.data.formats.survey import Known, Pending, survey
 from logo_tf.data.formats.tidy import MAX_EPISODE_BYTES
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 DATA = "main_data.hdf5"

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.flat import Segment, Segments, require_rows
 from logo_tf.data.formats.npy import NpyFile
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.survey import Known, Pending, survey
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 _NEEDED = ("obs", "acs", "rews", "next_obs", "dones")

@@ -23,12 +23,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.flat import Segment, Segments, require_rows, without_last_row
 from logo_tf.data.formats.hdf5 import field_of, opened, readable
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.survey import Known, Pending, survey
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 _AXES = {"s": "RNS", "o": "RNO", "a": "RNA", "r": "R1", "d": "R1"}

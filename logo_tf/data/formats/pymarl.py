@@ -28,13 +28,13 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.hdf5 import opened, readable
 from logo_tf.data.formats.json_file import parse_object
 from logo_tf.data.formats.protocol import Found, Imported, ImportOptions
 from logo_tf.data.formats.pymarl_rows import Block, Sizes, read_blocks
 from logo_tf.data.formats.pymarl_survey import Survey
 from logo_tf.data.formats.spec_note import KEY, read_note
+from logo_tf.disk import sha256
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
 from logo_tf.specs import ScenarioSpec, unrecorded

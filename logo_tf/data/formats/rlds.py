@@ -29,7 +29,6 @@ from typing import Any
 
 import numpy as np
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.json_file import read_object
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
@@ -43,6 +42,7 @@ from logo_tf.data.formats.rlds_records import (
 )
 from logo_tf.data.formats.spec_note import KEY, read_note
 from logo_tf.data.formats.survey import Known, Pending, survey
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 INFO = "dataset_info.json"

@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.flat import Segment, Segments, without_last_row
 from logo_tf.data.formats.protocol import Imported, ImportOptions
 from logo_tf.data.formats.raw import RawEpisode
 from logo_tf.data.formats.survey import Known, Pending, survey
 from logo_tf.data.formats.vault_leaves import MANIFEST, METADATA, Leaves
+from logo_tf.disk import sha256
 from logo_tf.errors import LogoError
 
 _BLOCK_BYTES = 32 * 2**20

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from logo_tf.artifacts import sha256
 from logo_tf.data.formats.protocol import ImportOptions
 from logo_tf.data.formats.registry import get_format, recognise
 from logo_tf.data.importing import import_dataset
 from logo_tf.data.store import Dataset
+from logo_tf.disk import sha256
 from logo_tf.episodes import Episode
 from logo_tf.errors import LogoError
 
