@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logo_tf import disk
 from logo_tf.artifacts import MANIFEST, MANIFEST_SUM
 from logo_tf.data import store
 from logo_tf.data.columns import ColumnWriter

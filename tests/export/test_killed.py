@@ -16,7 +16,7 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
-from logo_tf import artifacts
+from logo_tf import disk
 from logo_tf.artifacts import Manifest
 from logo_tf.export import saved_model
 from logo_tf.specs import ScenarioSpec
@@ -45,8 +45,8 @@ def half(module, directory, **_):
 points = {
     "saving": (tf.saved_model, "save", half),
     "verifying": (saved_model, "_verify", die),
-    "hashing": (artifacts, "sha256", die),
-    "manifest": (artifacts, "write_text", die),
+    "hashing": (disk, "sha256", die),
+    "manifest": (disk, "write_text", die),
     "renaming": (os, "rename", die),
     "none": (os, "nothing", None),
 }
