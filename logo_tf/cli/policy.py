@@ -175,9 +175,11 @@ def _compare(
     from logo_tf.cli.output import write_json, write_line, write_table
     from logo_tf.config import to_dict
     from logo_tf.evaluation.returns import evaluate_policy, gain, shown
+    from logo_tf.reproducible import reproducible_graphs
 
     episodes, seed = arguments.episodes, arguments.seed or 0
-    with _simulator(arguments.plan_with) as model:
+    # A planner's graph is large: rewritten, its first step would take half a minute.
+    with _simulator(arguments.plan_with) as model, reproducible_graphs():
         planner = planner_of(policy, model, config.planner)
         bare = evaluate_policy(scenario, policy, episodes, seed, "policy")
         planned = evaluate_policy(scenario, planner, episodes, seed, "planner")

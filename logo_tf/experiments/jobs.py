@@ -269,8 +269,9 @@ def _publish_returns(
 ) -> None:
     """Play with each and leave an artefact of their returns."""
     from logo_tf.evaluation.returns import evaluate_policy
+    from logo_tf.reproducible import reproducible_graphs
 
-    with artifacts.writing(place) as aside:
+    with artifacts.writing(place) as aside, reproducible_graphs():
         found = {
             name: evaluate_policy(scenario, policy, settings["episodes"], settings["seed"], None)
             for name, policy in players.items()
