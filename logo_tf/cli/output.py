@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+_WIDE = 1000  # no table is
 
 
 def write_line(text: str, flush: bool = False) -> None:
@@ -43,10 +46,11 @@ def write_table(
 
 
 def write_renderable(renderable: Any) -> None:
-    """Write a rich renderable to standard output."""
+    """Write a rich renderable to standard output; only a terminal's width folds it."""
     from rich.console import Console
 
-    Console(file=sys.stdout).print(renderable)
+    folded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(file=sys.stdout, width=None if folded else _WIDE).print(renderable)
 
 
 def write_pairs(pairs: Mapping[str, Any], title: str | None = None) -> None:
