@@ -53,6 +53,15 @@ def test_round_trip(
     assert (renamed.spec.name, renamed.spec.win_reward) == ("mine", 3.0)
 
 
+def test_pymarl_stores_zeros_too(tiny_dataset: Callable[..., Dataset], tmp_path: Path) -> None:
+    """An array of many episodes, none of them cut, would look as if it were cut short itself."""
+    export_dataset("pymarl", tiny_dataset("discrete", episodes=5), tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "part_0.h5") as file:
+        assert {name: found.id.get_num_chunks() for name, found in file.items()} == dict.fromkeys(
+            file, 5
+        )
+
+
 def test_writers_are_all_tested() -> None:
     assert {name for name, _, _ in CASES} == set(writer_names())
 

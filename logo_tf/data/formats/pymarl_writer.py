@@ -69,13 +69,17 @@ def _write_episode(file: h5py.File, index: int, episode: Episode, spec: Scenario
             f"episode {index}: PyMARL files have no place for dead agents, unless they are left "
             "with a no-op alone; export to minari or rlds"
         )
+    ended, cut = np.zeros((2, length, 1))
+    (ended if episode.terminated else cut)[-1] = 1
     for name, values in (
         ("state", episode.state),
         ("obs", episode.observations),
         ("avail_actions", episode.legal_actions),
         ("actions", episode.actions[..., None]),
         ("reward", episode.rewards[:, None]),
+        # Zeros too: an array of which HDF5 stores nothing looks like one that was cut short.
+        ("terminated", ended),
+        ("truncated", cut),
         ("filled", np.ones((length + 1, 1))),
     ):
         file[name][index, : len(values)] = values
-    file["terminated" if episode.terminated else "truncated"][index, length - 1] = 1
