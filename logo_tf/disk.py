@@ -12,13 +12,11 @@ from pathlib import Path
 
 from logo_tf.errors import LogoError
 
-_PARTIAL = ".partial"
-
 
 def partial(path: str | Path) -> Path:
     """Where a file or folder grows before its rename; long stages keep checkpoints there."""
     path = Path(path)
-    return path.with_name(path.name + _PARTIAL)
+    return path.with_name(path.name + ".partial")
 
 
 def settle(path: str | Path) -> None:
@@ -38,7 +36,7 @@ def settle(path: str | Path) -> None:
 def write_text(file: str | Path, text: str) -> None:
     """Write a text file whole or not at all: aside, synced, renamed."""
     file = Path(file)
-    aside = file.with_name(file.name + _PARTIAL)
+    aside = partial(file)
     with guarded(file):
         try:
             with open(aside, "w", encoding="utf-8") as stream:

@@ -91,7 +91,7 @@ def read_times(out: Path) -> dict[str, float]:
 
 def is_free(out: Path) -> bool:
     """Whether a folder is an experiment's, or empty but for what a kill can leave of one."""
-    known = {EXPERIMENT_FILE, EXPERIMENT_FILE + ".partial", _LOCK}
+    known = {EXPERIMENT_FILE, disk.partial(EXPERIMENT_FILE).name, _LOCK}
     if not out.exists() or (out / EXPERIMENT_FILE).is_file():
         return True
     return out.is_dir() and all(child.name in known for child in out.iterdir())

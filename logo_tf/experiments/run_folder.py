@@ -16,7 +16,7 @@ from logo_tf.scenarios.registry import scenario_spec
 
 RUN_FILE = "run.json"
 _LOCK = ".lock"
-_OURS = {_LOCK, RUN_FILE + ".partial"}  # what a kill can leave before run.json stands
+_OURS = {_LOCK, disk.partial(RUN_FILE).name}  # what a kill can leave before run.json stands
 
 
 @contextlib.contextmanager

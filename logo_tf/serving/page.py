@@ -8,14 +8,13 @@ hold no data, so they need no token; all that they ask for does.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from logo_tf.serving import json_codec
-from logo_tf.serving.rest import Services
+from logo_tf.serving.rest import Handler, Services
 from logo_tf.serving.versions import Spec
 
 _FOLDER = Path(__file__).parent / "static"
@@ -37,8 +36,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def files() -> list[web.RouteDef]:
